@@ -1,0 +1,31 @@
+//! What an object is: the resources served, their defaults, validation, patches, selectors, quantities and tables.
+//!
+//! This room is pure. It knows no clock, no network and no disk: times, names and random bits come in as arguments.
+//!
+//! The doors:
+//! - [`resource`]: the table of kinds; adding a kind is adding a row.
+//! - [`decode`]: bytes of a request body (JSON, YAML, protobuf) to a JSON value, with strict field validation.
+//! - [`prepare`]: the one way to a storable object: default, reset what a caller may not set, validate, generation.
+//! - [`patch`]: JSON patch, merge patch, strategic merge patch.
+//! - [`selector`]: label and field selectors.
+//! - [`table`]: the columns that `kubectl get` prints.
+//! - [`discovery`], [`openapi`]: what clients ask before they do anything.
+//! - [`status_error`]: every refusal, in Kubernetes' own form.
+
+pub mod decode;
+pub mod defaults;
+pub mod discovery;
+pub mod names;
+pub mod openapi;
+pub mod patch;
+pub mod prepare;
+pub mod quantity;
+pub mod resource;
+pub mod schema;
+pub mod selector;
+pub mod status_error;
+pub mod table;
+pub mod validation;
+
+pub use resource::Resource;
+pub use status_error::Status;
