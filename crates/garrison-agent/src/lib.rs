@@ -1,1 +1,3 @@
-//! garrison-agent
+//! Watch, plan, containers: the node agent.
+
+pub mod runtime;
