@@ -1,0 +1,3 @@
+//! Subresources that are more than another way to write an object.
+
+pub mod streams;
