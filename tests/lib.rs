@@ -1,1 +1,1 @@
-//! Whole-system tests.
+//! Whole-system tests. `tidy` holds the source to the project's own rules; `e2e` runs real clusters with real kubectl.

@@ -1,0 +1,76 @@
+//! Exactly one: whatever is deleted, killed or added by hand.
+
+use crate::cluster::{Cluster, kill, project};
+use anyhow::{Context, Result, ensure};
+
+const LABEL: &str = "name=fluentd-elasticsearch";
+const NODES: [&str; 3] = ["n1", "n2", "n3"];
+
+#[test]
+fn a_deleted_pod_is_replaced_and_a_killed_process_restarted_in_place() -> Result<()> {
+    let cluster = Cluster::with_fluentd()?;
+    let before = cluster.wait_one_on_each(LABEL, &NODES)?;
+    cluster.kubectl(&["-n", "kube-system", "delete", "pod", &before[0].name])?;
+    let after = cluster.wait("a replacement", || {
+        let pods = cluster.wait_one_on_each(LABEL, &NODES)?;
+        ensure!(pods[0].uid != before[0].uid, "still the same pod");
+        Ok(pods)
+    })?;
+    ensure!((&after[1].uid, &after[2].uid) == (&before[1].uid, &before[2].uid), "other pods were replaced");
+
+    cluster.machine("n2", &["pkill", "-9", "rsyslogd"])?;
+    let restarted = cluster.wait("a restart in place", || {
+        let pods = cluster.pods(LABEL)?;
+        let pod = pods.into_iter().find(|pod| pod.uid == after[1].uid).context("the pod is gone")?;
+        ensure!(pod.restarts == 1 && pod.ready, "{pod:?}");
+        Ok(pod)
+    })?;
+    ensure!(restarted.name == after[1].name, "another pod");
+
+    pods_made_by_hand_are_adopted_and_pruned(&cluster)?;
+    cluster.down()
+}
+
+fn pods_made_by_hand_are_adopted_and_pruned(cluster: &Cluster) -> Result<()> {
+    let before = cluster.wait_one_on_each(LABEL, &NODES)?;
+    for name in ["by-hand-1", "by-hand-2"] {
+        cluster.apply(&format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: kube-system, labels: {{name: fluentd-elasticsearch}}}},
+              spec: {{nodeName: n3, containers: [{{name: c, image: 'docker.io/library/busybox:1.35', command: [sleep, '3600']}}], terminationGracePeriodSeconds: 1}}}}"
+        ))?;
+    }
+    let after = cluster.wait_one_on_each(LABEL, &NODES)?;
+    ensure!(after == before, "the oldest pod stays: {after:?}");
+    Ok(())
+}
+
+#[test]
+fn killing_any_part_during_a_rollout_ends_with_one_pod_on_each_node() -> Result<()> {
+    for part in ["server", "agent", "containerd"] {
+        let cluster = Cluster::up(&["--nodes", "3"])?;
+        let example = project("examples/fluentd-elasticsearch.yaml");
+        cluster.kubectl(&["apply", "-f", example.to_str().context("a path")?])?;
+        cluster.wait("the rollout to begin", || {
+            ensure!(!cluster.pods(LABEL)?.is_empty(), "no pod yet");
+            Ok(())
+        })?;
+        if part == "server" {
+            kill(cluster.server_pid()?)?;
+        } else {
+            for node in NODES {
+                kill(cluster.pid(node, part)?)?;
+            }
+        }
+        let pods = cluster.wait_one_on_each(LABEL, &NODES)?;
+        for pod in &pods {
+            cluster.wait(&format!("no container without a pod on {} after killing the {part}", pod.node), || {
+                let list = cluster.machine(&pod.node, &["ctr", "-n", "k8s.io", "tasks", "list", "-q"])?;
+                // Two pods here, the daemon and the network agent: a sandbox and a container each.
+                ensure!(list.lines().count() == 4, "tasks: {list}");
+                Ok(())
+            })?;
+        }
+        cluster.down().with_context(|| format!("after killing the {part}"))?;
+    }
+    Ok(())
+}

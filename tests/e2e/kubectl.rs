@@ -1,0 +1,101 @@
+//! The kubectl commands that a person uses every day.
+
+use crate::cluster::{Cluster, text};
+use anyhow::{Context, Result, ensure};
+
+const SLEEPER: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: sleeper, namespace: default, labels: {app: sleeper}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: c, image: 'docker.io/library/busybox:1.35', command: [sh, -c, 'echo one; echo two; exec sleep 3600']}
+";
+
+#[test]
+fn everyday_commands_work() -> Result<()> {
+    let cluster = Cluster::up(&["--nodes", "1"])?;
+    cluster.apply(SLEEPER)?;
+    cluster.kubectl(&["wait", "--for=condition=Ready", "pod/sleeper", "--timeout=60s"])?;
+    reading(&cluster)?;
+    writing(&cluster)?;
+    streams(&cluster)?;
+    deleting(&cluster)?;
+    cluster.down()
+}
+
+fn reading(cluster: &Cluster) -> Result<()> {
+    let wide = cluster.kubectl(&["get", "pods", "-o", "wide"])?;
+    ensure!(wide.contains("IP") && wide.contains("n1") && wide.contains("1/1"), "{wide}");
+    ensure!(cluster.kubectl(&["get", "pod", "sleeper", "-o", "yaml"])?.contains("kind: Pod"), "yaml");
+    ensure!(cluster.kubectl(&["get", "nodes"])?.contains("Ready"), "nodes");
+    ensure!(cluster.kubectl(&["describe", "node", "n1"])?.contains("PodCIDR"), "describe node");
+    ensure!(cluster.kubectl(&["get", "all", "-A"])?.contains("daemonset.apps/garrison-network-agent"), "get all");
+    for what in ["events", "leases", "secrets", "configmaps", "serviceaccounts", "priorityclasses", "controllerrevisions", "namespaces"] {
+        cluster.kubectl(&["get", what, "-A"])?;
+    }
+    ensure!(cluster.kubectl(&["get", "pods", "--field-selector=spec.nodeName=n1,status.phase=Running", "-o", "name"])?.contains("sleeper"), "fields");
+    ensure!(cluster.kubectl(&["explain", "daemonset.spec.updateStrategy"])?.contains("rollingUpdate"), "explain");
+    ensure!(cluster.kubectl(&["version"])?.contains("Server Version"), "version");
+    Ok(())
+}
+
+fn writing(cluster: &Cluster) -> Result<()> {
+    cluster.kubectl(&["create", "namespace", "team"])?;
+    cluster.kubectl(&["-n", "team", "create", "configmap", "settings", "--from-literal=a=b"])?;
+    cluster.kubectl(&["-n", "team", "create", "secret", "generic", "password", "--from-literal=p=q"])?;
+    cluster.wait("the namespace's own objects", || cluster.kubectl(&["-n", "team", "get", "serviceaccount/default", "configmap/kube-root-ca.crt"]))?;
+    cluster.kubectl(&["label", "pod", "sleeper", "tier=gold"])?;
+    cluster.kubectl(&["annotate", "pod", "sleeper", "note=kept"])?;
+    ensure!(cluster.kubectl(&["get", "pods", "-l", "tier=gold", "-o", "name"])?.contains("sleeper"), "labels");
+    let dry = cluster.kubectl_with(&["apply", "--dry-run=server", "-f", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}")?;
+    ensure!(dry.status.success(), "{}", text(&dry.stderr));
+    ensure!(!cluster.kubectl_output(&["get", "configmap", "dry"])?.status.success(), "a dry run stored something");
+    let changed = "{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: team}, data: {a: c}}";
+    let diff = cluster.kubectl_with(&["diff", "-f", "-"], changed)?;
+    ensure!(diff.status.code() == Some(1) && text(&diff.stdout).contains("+  a: c"), "{}{}", text(&diff.stdout), text(&diff.stderr));
+    cluster.apply(changed)?;
+    ensure!(cluster.kubectl(&["-n", "team", "get", "configmap", "settings", "-o", "jsonpath={.data.a}"])? == "c", "apply");
+    Ok(())
+}
+
+fn streams(cluster: &Cluster) -> Result<()> {
+    ensure!(cluster.kubectl(&["logs", "sleeper"])? == "one\ntwo\n", "logs");
+    ensure!(cluster.kubectl(&["logs", "sleeper", "--tail=1"])? == "two\n", "logs --tail");
+    ensure!(cluster.kubectl(&["exec", "sleeper", "--", "echo", "from", "inside"])? == "from inside\n", "exec");
+    let echoed = cluster.kubectl_with(&["exec", "-i", "sleeper", "--", "cat"], "through the pipe")?;
+    ensure!(text(&echoed.stdout) == "through the pipe", "exec -i: {}{}", text(&echoed.stdout), text(&echoed.stderr));
+    let failed = cluster.kubectl_output(&["exec", "sleeper", "--", "sh", "-c", "exit 3"])?;
+    ensure!(failed.status.code() == Some(3), "the exit code is {:?}", failed.status.code());
+    Ok(())
+}
+
+fn deleting(cluster: &Cluster) -> Result<()> {
+    let daemon = |name: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: DaemonSet, metadata: {{name: {name}, namespace: team}}, spec: {{selector: {{matchLabels: {{app: {name}}}}},
+              template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{terminationGracePeriodSeconds: 1, containers: [{{name: c, image: 'docker.io/library/busybox:1.35', command: [sleep, '3600']}}]}}}}}}}}"
+        )
+    };
+    for cascade in ["background", "foreground", "orphan"] {
+        cluster.apply(&daemon(cascade))?;
+        let label = format!("app={cascade}");
+        let pods = cluster.wait_one_on_each(&label, &["n1"])?;
+        cluster.kubectl(&["-n", "team", "delete", "ds", cascade, &format!("--cascade={cascade}"), "--timeout=60s"])?;
+        if cascade == "orphan" {
+            let left = cluster.pods(&label)?;
+            ensure!(left.first().map(|pod| &pod.uid) == pods.first().map(|pod| &pod.uid), "the orphan is gone");
+            let owners = cluster.kubectl(&["-n", "team", "get", "pods", "-l", &label, "-o", "jsonpath={.items[0].metadata.ownerReferences}"])?;
+            ensure!(owners.is_empty(), "it still has the owner {owners}");
+        } else {
+            cluster.wait(&format!("pods of {cascade} to go"), || {
+                ensure!(cluster.pods(&label)?.is_empty(), "still there");
+                Ok(())
+            })?;
+        }
+    }
+    cluster.kubectl(&["delete", "namespace", "team", "--timeout=60s"]).context("a namespace with everything in it")?;
+    cluster.kubectl(&["delete", "pod", "sleeper", "--timeout=60s"])?;
+    Ok(())
+}
