@@ -1,1 +1,216 @@
-//! garrison-controllers
+//! The control loops: watch, plan, write.
+//!
+//! Each loop reads shared [`cache`]s (one watch per kind), keeps the keys it has to look at in a [`queue`], asks
+//! `garrison-plan` what should happen and does exactly that through the API. No loop talks to another.
+//!
+//! | module | keeps true |
+//! |---|---|
+//! | [`daemonset`] | one daemon pod on each eligible node |
+//! | [`scheduler`] | every pod has a node |
+//! | [`node_lifecycle`] | a silent node is NotReady and tainted |
+//! | [`taint_eviction`] | no pod stays where a NoExecute taint drives it off |
+//! | [`pod_gc`] | no pod outlives its node |
+//! | [`garbage`] | no object outlives its owners |
+//! | [`namespace`] | a namespace being deleted gets empty, then goes |
+//! | [`service_account`] | each namespace has service account `default` and the root CA |
+//! | [`node_ipam`] | each node has its own range of pod addresses |
+//!
+//! This room must run unchanged against a foreign cluster: it knows neither the server nor the store.
+
+pub mod cache;
+pub mod event;
+pub mod queue;
+
+pub mod daemonset;
+pub mod garbage;
+pub mod namespace;
+pub mod node_ipam;
+pub mod node_lifecycle;
+pub mod pod_gc;
+pub mod scheduler;
+pub mod service_account;
+pub mod taint_eviction;
+
+use cache::Cache;
+use k8s_openapi::api::{
+    apps::v1::{ControllerRevision, DaemonSet},
+    coordination::v1::Lease,
+    core::v1::{ConfigMap, Namespace, Node, Pod, ServiceAccount},
+};
+use kube::{Api, Client};
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Settings of all loops.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How many DaemonSets are planned at the same time.
+    pub daemonset_workers: usize,
+    /// How long a node may be silent before it counts as unreachable.
+    pub node_monitor_grace_period: Duration,
+    /// How long a new node may take to report for the first time.
+    pub node_startup_grace_period: Duration,
+    /// How many finished pods are kept before the oldest are collected.
+    pub terminated_pod_threshold: usize,
+    /// How long a pod's node must be missing before the pod is collected.
+    pub missing_node_quarantine: Duration,
+    /// The range that nodes get their pod addresses from.
+    pub cluster_cidr: String,
+    /// Prefix length of one node's share of it.
+    pub node_cidr_mask: u8,
+    /// The cluster's CA certificate(s), published in each namespace as ConfigMap `kube-root-ca.crt`; empty: not published.
+    pub root_ca_pem: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            daemonset_workers: 2,
+            node_monitor_grace_period: Duration::from_secs(40),
+            node_startup_grace_period: Duration::from_secs(60),
+            terminated_pod_threshold: 12_500,
+            missing_node_quarantine: Duration::from_secs(40),
+            cluster_cidr: "10.244.0.0/16".into(),
+            node_cidr_mask: 24,
+            root_ca_pem: String::new(),
+        }
+    }
+}
+
+/// What every loop is given.
+pub struct Context {
+    /// The API.
+    pub client: Client,
+    /// Settings.
+    pub config: Config,
+    /// All pods.
+    pub pods: Cache<Pod>,
+    /// All nodes.
+    pub nodes: Cache<Node>,
+    /// All DaemonSets.
+    pub daemon_sets: Cache<DaemonSet>,
+    /// All ControllerRevisions.
+    pub revisions: Cache<ControllerRevision>,
+    /// All namespaces.
+    pub namespaces: Cache<Namespace>,
+    /// All leases; the nodes' heartbeats are among them.
+    pub leases: Cache<Lease>,
+    /// All service accounts.
+    pub service_accounts: Cache<ServiceAccount>,
+    /// All ConfigMaps.
+    pub config_maps: Cache<ConfigMap>,
+}
+
+impl Context {
+    fn new(client: Client, config: Config) -> Arc<Self> {
+        Arc::new(Self {
+            client,
+            config,
+            pods: Cache::default(),
+            nodes: Cache::default(),
+            daemon_sets: Cache::default(),
+            revisions: Cache::default(),
+            namespaces: Cache::default(),
+            leases: Cache::default(),
+            service_accounts: Cache::default(),
+            config_maps: Cache::default(),
+        })
+    }
+}
+
+/// Why the loops stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A loop ended by itself, which none ever should.
+    #[error("the {name} loop ended although nobody asked it to")]
+    Ended {
+        /// Which loop.
+        name: &'static str,
+    },
+    /// A loop panicked.
+    #[error("a control loop panicked")]
+    Panicked(#[source] tokio::task::JoinError),
+}
+
+/// Runs every loop until `shutdown`, or until one of them fails.
+///
+/// # Errors
+/// When a loop panics or ends by itself. Refusals and outages of the API are retried, they are no errors here.
+pub async fn run(client: Client, config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+    let context = Context::new(client.clone(), config);
+    let mut loops = Loops::new(shutdown);
+    loops.feed_daemonset_caches(&context);
+    loops.feed("namespace cache", &context, |c| &c.namespaces);
+    loops.feed("lease cache", &context, |c| &c.leases);
+    loops.feed("service account cache", &context, |c| &c.service_accounts);
+    loops.feed("config map cache", &context, |c| &c.config_maps);
+    loops.spawn("daemonset", daemonset::run(context.clone(), loops.shutdown.clone()));
+    loops.spawn("scheduler", scheduler::run(context.clone(), loops.shutdown.clone()));
+    loops.spawn("node lifecycle", node_lifecycle::run(context.clone(), loops.shutdown.clone()));
+    loops.spawn("taint eviction", taint_eviction::run(context.clone(), loops.shutdown.clone()));
+    loops.spawn("pod garbage", pod_gc::run(context.clone(), loops.shutdown.clone()));
+    loops.spawn("garbage", garbage::run(context.clone(), loops.shutdown.clone()));
+    loops.spawn("namespace", namespace::run(context.clone(), loops.shutdown.clone()));
+    loops.spawn("service account", service_account::run(context.clone(), loops.shutdown.clone()));
+    loops.spawn("node address", node_ipam::run(context.clone(), loops.shutdown.clone()));
+    loops.join().await
+}
+
+/// Runs the DaemonSet loop alone, as on a cluster whose own DaemonSet controller is switched off.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_daemonset_only(client: Client, config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+    let context = Context::new(client, config);
+    let mut loops = Loops::new(shutdown);
+    loops.feed_daemonset_caches(&context);
+    loops.spawn("daemonset", daemonset::run(context.clone(), loops.shutdown.clone()));
+    loops.join().await
+}
+
+/// The tasks that run, and the signal that ends them.
+struct Loops {
+    tasks: JoinSet<&'static str>,
+    shutdown: CancellationToken,
+}
+
+impl Loops {
+    fn new(shutdown: CancellationToken) -> Self {
+        Self { tasks: JoinSet::new(), shutdown: shutdown.child_token() }
+    }
+
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    fn feed<K: cache::Cached>(&mut self, name: &'static str, context: &Arc<Context>, cache: fn(&Context) -> &Cache<K>) {
+        let (context, shutdown) = (context.clone(), self.shutdown.clone());
+        self.spawn(name, async move { cache(&context).feed(Api::all(context.client.clone()), shutdown).await });
+    }
+
+    fn feed_daemonset_caches(&mut self, context: &Arc<Context>) {
+        self.feed("pod cache", context, |c| &c.pods);
+        self.feed("node cache", context, |c| &c.nodes);
+        self.feed("daemonset cache", context, |c| &c.daemon_sets);
+        self.feed("revision cache", context, |c| &c.revisions);
+    }
+
+    /// Waits for the first loop to end; all others are ended with it.
+    async fn join(mut self) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            let asked = self.shutdown.is_cancelled();
+            match ended {
+                Ok(name) if !asked => outcome = Err(Error::Ended { name }),
+                Err(panic) if outcome.is_ok() => outcome = Err(Error::Panicked(panic)),
+                _ => {}
+            }
+            self.shutdown.cancel();
+        }
+        outcome
+    }
+}

@@ -1,0 +1,1 @@
+//! Exponential back-off as a value: state in, state out.

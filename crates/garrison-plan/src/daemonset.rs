@@ -1,0 +1,1 @@
+//! DaemonSet planning: facts in, plan out.

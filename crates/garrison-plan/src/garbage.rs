@@ -1,0 +1,1 @@
+//! Orphans, owner references, pods of vanished nodes.

@@ -1,0 +1,1 @@
+//! Node health, conditions, taints, eviction.

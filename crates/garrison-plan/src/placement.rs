@@ -1,0 +1,1 @@
+//! May this pod be on that node, and if not, why.

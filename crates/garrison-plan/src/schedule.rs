@@ -1,0 +1,1 @@
+//! Which node an unbound pod gets.
