@@ -1,0 +1,210 @@
+//! The embedded store on a real disk: order, durability, recovery, faults.
+
+use super::*;
+use crate::{Change, Durability, Expect, memory::tests::Text};
+use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Write as _},
+    process::{Command, Stdio},
+};
+
+fn open(path: &Path) -> Embedded<Text> {
+    Embedded::open(path, Retention::default()).unwrap()
+}
+
+fn put(key: &str, text: &str, expect: Expect, durability: Durability) -> Write<Text> {
+    let value = text.to_owned().into();
+    Write { key: key.into(), expect, change: Change::Put { value, record: Text::new(text) }, durability }
+}
+
+fn delete(key: &str, revision: Revision) -> Write<Text> {
+    Write { key: key.into(), expect: Expect::Revision(revision), change: Change::Delete, durability: Durability::Synced }
+}
+
+async fn contents(store: &Embedded<Text>, prefix: &str) -> Vec<(String, String, Revision, Revision)> {
+    let range = Range { prefix, term: None, start: "", filter: None, limit: 0, at: None };
+    let page = store.range(range).await.unwrap();
+    page.entries.iter().map(|e| (e.key.to_string(), e.record.text.clone(), e.created, e.record.revision)).collect()
+}
+
+#[tokio::test]
+async fn a_write_is_done_only_as_expected() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("store"));
+    let write = async |write| store.write(write).await.map(|event| event.revision);
+    assert_eq!(write(put("c/a", "1", Expect::Absent, Durability::Synced)).await, Ok(1));
+    assert_eq!(write(put("c/a", "2", Expect::Absent, Durability::Synced)).await, Err(WriteError::Conflict));
+    assert_eq!(write(put("c/a", "2", Expect::Revision(1), Durability::Lazy)).await, Ok(2));
+    assert_eq!(write(put("c/a", "3", Expect::Revision(1), Durability::Synced)).await, Err(WriteError::Conflict));
+    assert_eq!(write(delete("c/a", 1)).await, Err(WriteError::Conflict));
+    assert_eq!(write(delete("c/b", 1)).await, Err(WriteError::Conflict));
+    assert_eq!(contents(&store, "c/").await, [("c/a".into(), "2".into(), 1, 2)]);
+    assert_eq!(write(delete("c/a", 2)).await, Ok(3));
+    assert_eq!(contents(&store, "c/").await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_one_wins_and_revisions_have_no_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&dir.path().join("store")));
+    let mut watch = store.watch(Scope::Prefix("c/".into()), 0).await.unwrap();
+    let writers: Vec<_> = (0..64)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let own = store.write(put(&format!("c/own{n}"), "x", Expect::Absent, Durability::Synced)).await.is_ok();
+                let shared = store.write(put("c/shared", "x", Expect::Absent, Durability::Synced)).await.is_ok();
+                (own, shared)
+            })
+        })
+        .collect();
+    let mut winners = 0;
+    for writer in writers {
+        let (own, shared) = writer.await.unwrap();
+        assert!(own);
+        winners += usize::from(shared);
+    }
+    assert_eq!((winners, store.revision().await), (1, Ok(65)));
+    for revision in 1..=65 {
+        assert_eq!(watch.next().await.unwrap().revision, revision);
+    }
+}
+
+#[tokio::test]
+async fn a_clean_restart_continues_without_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = open(&path);
+    store.write(put("c/a", "1", Expect::Absent, Durability::Synced)).await.unwrap();
+    store.write(put("c/a", "2", Expect::Revision(1), Durability::Lazy)).await.unwrap();
+    store.close().await;
+    let refused = store.write(put("c/b", "1", Expect::Absent, Durability::Synced)).await.map(|event| event.revision);
+    assert_eq!(refused, Err(WriteError::Stopped("closed".into())));
+    drop(store);
+    let store = open(&path);
+    assert_eq!(contents(&store, "c/").await, [("c/a".into(), "2".into(), 1, 2)]);
+    assert_eq!(store.write(delete("c/a", 2)).await.unwrap().revision, 3);
+    assert!(matches!(store.watch(Scope::Prefix("c/".into()), 1).await, Err(ReadError::Compacted { oldest: 2 })));
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let fault = |path: &Path| Embedded::<Text>::open(path, Retention::default()).map(drop).unwrap_err();
+    let first = open(&path);
+    first.write(put("c/a", "1", Expect::Absent, Durability::Synced)).await.unwrap();
+    assert!(matches!(fault(&path), OpenError::Locked { .. }), "{:?}", fault(&path));
+    first.close().await;
+    assert!(matches!(fault(dir.path()), OpenError::Io { .. }), "{:?}", fault(dir.path()));
+    let garbage = dir.path().join("garbage");
+    std::fs::write(&garbage, vec![0x5a; 100_000]).unwrap();
+    assert!(matches!(fault(&garbage), OpenError::Corrupt { .. }), "{:?}", fault(&garbage));
+    assert_eq!(std::fs::read(&garbage).unwrap(), vec![0x5a; 100_000]);
+    let unknown = dir.path().join("unknown");
+    let store = Embedded::<Any>::open(&unknown, Retention::default()).unwrap();
+    let change = Change::Put { value: Bytes::from_static(&[0xff]), record: Any };
+    store.write(Write { key: "c/a".into(), expect: Expect::Absent, change, durability: Durability::Synced }).await.unwrap();
+    store.close().await;
+    assert!(matches!(fault(&unknown), OpenError::Record { key, .. } if key == "c/a"));
+}
+
+/// A record whose value may be anything.
+#[derive(Debug, Clone)]
+struct Any;
+
+impl Record for Any {
+    fn load(_: &str, _: Bytes) -> Result<Self, String> {
+        Ok(Self)
+    }
+
+    fn stamped(&self, _: Revision) -> Self {
+        Self
+    }
+
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+/// Where the writing process finds its store; set only by the test that starts it.
+const STORE: &str = "GARRISON_TEST_STORE";
+const WRITERS: usize = 8;
+
+/// Not a test of its own: what `acknowledged_writes_survive_kill_9` runs in a process of its own, until it is killed.
+#[tokio::test]
+#[ignore = "started by another test"]
+async fn write_until_killed() {
+    let store = Arc::new(open(Path::new(&std::env::var_os(STORE).unwrap())));
+    let writers: Vec<_> = (0..WRITERS).map(|n| tokio::spawn(count_up(Arc::clone(&store), n))).collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+/// Raises the number under its own key, and says so after each acknowledgement. Odd writers write lazily.
+async fn count_up(store: Arc<Embedded<Text>>, writer: usize) {
+    let key = format!("c/w{writer}");
+    let durability = if writer % 2 == 1 { Durability::Lazy } else { Durability::Synced };
+    loop {
+        let entry = store.get(&key).await.unwrap();
+        let expect = entry.as_ref().map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
+        let number: u64 = entry.map_or(0, |entry| entry.record.text.parse().unwrap());
+        let event = store.write(put(&key, &(number + 1).to_string(), expect, durability)).await.unwrap();
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "ack {writer} {} {}", number + 1, event.revision).unwrap();
+        out.flush().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn acknowledged_writes_survive_kill_9() {
+    const ROUNDS: usize = 12;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let mut newest = 0;
+    let mut ledger: HashMap<usize, u64> = HashMap::new();
+    for round in 0..ROUNDS {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "embedded::tests::write_until_killed", "--ignored", "--nocapture"])
+            .env(STORE, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first_revision = None;
+        let mut acknowledged = 0;
+        // The pipe still holds what was acknowledged before the kill: read to its end.
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            let Some(numbers) = line.strip_prefix("ack ") else { continue };
+            let Ok([writer, number, revision]) =
+                <[u64; 3]>::try_from(numbers.split(' ').map(|n| n.parse().unwrap()).collect::<Vec<_>>())
+            else {
+                continue;
+            };
+            first_revision.get_or_insert(revision);
+            newest = newest.max(revision);
+            ledger.insert(writer as usize, number);
+            acknowledged += 1;
+            if acknowledged == 40 + 37 * round {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(first_revision.is_some(), "the writing process said nothing");
+        let store = open(&path);
+        assert!(store.revision().await.unwrap() >= newest, "round {round}: a revision would be given twice");
+        let found: HashMap<_, _> =
+            contents(&store, "c/").await.into_iter().map(|(key, text, ..)| (key, text.parse::<u64>().unwrap())).collect();
+        for writer in (0..WRITERS).step_by(2) {
+            let acknowledged = ledger.get(&writer).copied().unwrap_or(0);
+            let stored = found.get(&format!("c/w{writer}")).copied().unwrap_or(0);
+            assert!(
+                (acknowledged..=acknowledged + 1).contains(&stored),
+                "round {round}, writer {writer}: {acknowledged} vs {stored}"
+            );
+        }
+        store.close().await;
+    }
+}
