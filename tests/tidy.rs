@@ -42,7 +42,12 @@ fn rooms_depend_only_on_what_they_may_know() {
     for (room, (ours, unknown)) in rooms {
         let manifest = fs::read_to_string(root().join("crates").join(room).join("Cargo.toml")).expect("reads");
         let production = manifest.split("[dev-dependencies]").next().expect("a first part");
-        let names = production.split("[dependencies]").nth(1).expect("dependencies").lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+        let names = production
+            .split("[dependencies]")
+            .nth(1)
+            .expect("dependencies")
+            .lines()
+            .filter_map(|line| line.split(['.', ' ', '=']).next());
         for name in names.filter(|name| !name.is_empty()) {
             assert!(!name.starts_with("garrison") || ours.contains(&name), "{room} may not depend on {name}");
             assert!(!unknown.contains(&name), "{room} must not know {name}");
@@ -60,7 +65,7 @@ fn files_have_one_subject_and_a_name_that_says_it() {
         let text = fs::read_to_string(&file).expect("reads");
         let lines = text.lines().count();
         assert!(lines <= 700, "{} has {lines} lines; 700 is the most", file.display());
-        assert!(text.starts_with("//!"), "{} does not say what it is for in its first line", file.display());
+        assert!(name == "tests" || text.starts_with("//!"), "{} does not say what it is for in its first line", file.display());
     }
 }
 
@@ -70,14 +75,18 @@ fn no_file_is_orphaned() {
     for file in all_files() {
         let name = file.file_stem().and_then(|stem| stem.to_str()).expect("a name");
         let parent = file.parent().expect("a folder");
-        let is_root = ["main", "lib", "tidy"].contains(&name) || parent.ends_with("tests") || parent.ends_with("benches") || parent.ends_with("examples");
+        let is_root = ["main", "lib", "tidy"].contains(&name)
+            || parent.ends_with("tests")
+            || parent.ends_with("benches")
+            || parent.ends_with("examples");
         if is_root {
             continue;
         }
         let candidates = [parent.join("lib.rs"), parent.join("main.rs"), parent.join("mod.rs"), parent.with_extension("rs")];
-        let declared = candidates.iter().filter_map(|path| fs::read_to_string(path).ok()).any(|text| {
-            text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};")))
-        });
+        let declared = candidates
+            .iter()
+            .filter_map(|path| fs::read_to_string(path).ok())
+            .any(|text| text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};"))));
         assert!(declared, "{} is in no `mod` line", file.display());
     }
 }

@@ -31,8 +31,16 @@ fn faults() -> Vec<(&'static str, Value, &'static str)> {
         ("/spec/selector", json!({}), "empty selector is invalid for daemonset"),
         ("/spec/selector/matchLabels", json!({"app": "other"}), "`selector` does not match template `labels`"),
         ("/spec/selector/matchLabels", json!({"app": "a b"}), "spec.selector.matchLabels"),
-        ("/spec/selector/matchExpressions", json!([{"key": "app", "operator": "In"}]), "spec.selector.matchExpressions[0].values"),
-        ("/spec/selector/matchExpressions", json!([{"key": "app", "operator": "Exists", "values": ["a"]}]), "spec.selector.matchExpressions[0].values"),
+        (
+            "/spec/selector/matchExpressions",
+            json!([{"key": "app", "operator": "In"}]),
+            "spec.selector.matchExpressions[0].values",
+        ),
+        (
+            "/spec/selector/matchExpressions",
+            json!([{"key": "app", "operator": "Exists", "values": ["a"]}]),
+            "spec.selector.matchExpressions[0].values",
+        ),
         ("/spec/selector/matchExpressions", json!([{"key": "app", "operator": "Like"}]), "not a valid selector operator"),
         ("/spec/template/metadata/labels", json!({"app": "a", "b": "c d"}), "spec.template.labels"),
         ("/spec/template/spec/restartPolicy", json!("Never"), "spec.template.spec.restartPolicy"),
@@ -45,9 +53,17 @@ fn faults() -> Vec<(&'static str, Value, &'static str)> {
         (at("/imagePullPolicy"), json!("Sometimes"), "spec.template.spec.containers[0].imagePullPolicy"),
         (at("/ports"), json!([{"containerPort": 70000}]), "spec.template.spec.containers[0].ports[0].containerPort"),
         (at("/env"), json!([{"name": ""}]), "spec.template.spec.containers[0].env[0].name"),
-        (at("/volumeMounts"), json!([{"name": "nowhere", "mountPath": "/x"}]), "spec.template.spec.containers[0].volumeMounts[0].name"),
+        (
+            at("/volumeMounts"),
+            json!([{"name": "nowhere", "mountPath": "/x"}]),
+            "spec.template.spec.containers[0].volumeMounts[0].name",
+        ),
         (at("/volumeMounts"), json!([{"name": "v", "mountPath": "/x", "mountPropagation": "Bidirectional"}]), "mountPropagation"),
-        (at("/volumeMounts"), json!([{"name": "v", "mountPath": "/x"}, {"name": "v", "mountPath": "/x"}]), "volumeMounts[1].mountPath"),
+        (
+            at("/volumeMounts"),
+            json!([{"name": "v", "mountPath": "/x"}, {"name": "v", "mountPath": "/x"}]),
+            "volumeMounts[1].mountPath",
+        ),
         (at("/resources"), json!({"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}), "resources.requests"),
         (at("/livenessProbe"), json!({"httpGet": {"path": "/", "port": 0}}), "livenessProbe.httpGet.port"),
         (at("/readinessProbe"), json!({}), "readinessProbe"),
@@ -89,7 +105,11 @@ fn faults_in_manifests_are_named_and_nothing_is_stored() -> Result<()> {
     }
     let unknown = spoil("/spec/template/spec/containers/0/bogus", json!(1)).to_string();
     let answer = cluster.kubectl_with(&["create", "--validate=strict", "-f", "-"], &unknown)?;
-    ensure!(text(&answer.stderr).contains("unknown field \"spec.template.spec.containers[0].bogus\""), "{}", text(&answer.stderr));
+    ensure!(
+        text(&answer.stderr).contains("unknown field \"spec.template.spec.containers[0].bogus\""),
+        "{}",
+        text(&answer.stderr)
+    );
     ensure!(cluster.kubectl(&["get", "ds", "-n", "default", "-o", "name"])?.is_empty(), "something was stored");
     the_node_says_what_is_wrong(&cluster)?;
     cluster.down()
@@ -143,9 +163,19 @@ fn commands_that_cannot_work_say_why_and_change_nothing() -> Result<()> {
     let broken = directory.path().join("broken.yaml");
     std::fs::write(&broken, "kind: [")?;
     check(up().arg("-f").arg(&broken), "broken.yaml")?;
-    check(Command::new("setpriv").args(["--reuid=65534", "--clear-groups", "--"]).arg(garrison().get_program()).args(["up", "--state-dir"]).arg(
-        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)).tempdir_in("/var/tmp")?.keep(),
-    ), "need root")?;
+    check(
+        Command::new("setpriv")
+            .args(["--reuid=65534", "--clear-groups", "--"])
+            .arg(garrison().get_program())
+            .args(["up", "--state-dir"])
+            .arg(
+                tempfile::Builder::new()
+                    .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
+                    .tempdir_in("/var/tmp")?
+                    .keep(),
+            ),
+        "need root",
+    )?;
     let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
     let words = refused(up().args(["--listen", &taken.local_addr()?.to_string()]))?;
     ensure!(words.contains("cannot listen on"), "{words}");

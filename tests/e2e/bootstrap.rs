@@ -40,7 +40,10 @@ fn the_network_comes_from_a_daemon() -> Result<()> {
         let taints = cluster.get(&format!("node/{node}"), "{.spec.taints[*].key}")?;
         ensure!(taints.contains("node.kubernetes.io/not-ready"), "taints of {node}: {taints}");
     }
-    ensure!(cluster.pods("name=fluentd-elasticsearch")?.iter().all(|pod| pod.phase == "Pending"), "fluentd runs without a network");
+    ensure!(
+        cluster.pods("name=fluentd-elasticsearch")?.iter().all(|pod| pod.phase == "Pending"),
+        "fluentd runs without a network"
+    );
     cluster.wait("kubectl describe to say why the plain pod waits", || {
         let described = cluster.kubectl(&["describe", "pod", "plain"])?;
         ensure!(described.contains("not-ready"), "{described}");
@@ -79,7 +82,8 @@ spec:
     let pods = cluster.wait_one_on_each("app=web", &["n1", "n2"])?;
     for (from, to) in [(&pods[0], &pods[1]), (&pods[1], &pods[0])] {
         let ip = cluster.kubectl(&["get", "pod", &to.name, "-o", "jsonpath={.status.podIP}"])?;
-        let page = cluster.kubectl(&["exec", &from.name, "--", "wget", "-q", "-T", "5", "-O", "-", &format!("http://{ip}:8080/")])?;
+        let page =
+            cluster.kubectl(&["exec", &from.name, "--", "wget", "-q", "-T", "5", "-O", "-", &format!("http://{ip}:8080/")])?;
         ensure!(page.trim() == to.name, "{} got {page:?} from {ip}", from.name);
     }
     Ok(())

@@ -29,7 +29,11 @@ impl Bulk {
     /// The documents whose message holds `text`.
     pub(crate) fn with_message(&self, text: &str) -> Vec<Value> {
         let documents = self.documents.lock().expect("no writer panics");
-        documents.iter().filter(|document| document["message"].as_str().is_some_and(|message| message.contains(text))).cloned().collect()
+        documents
+            .iter()
+            .filter(|document| document["message"].as_str().is_some_and(|message| message.contains(text)))
+            .cloned()
+            .collect()
     }
 }
 
@@ -41,7 +45,9 @@ fn serve(stream: TcpStream, documents: &Mutex<Vec<Value>>) {
         if line.starts_with("POST") {
             let mut kept = documents.lock().expect("no writer panics");
             // Lines come in pairs: what to do, and the document.
-            for document in body.split(|byte| *byte == b'\n').skip(1).step_by(2).filter_map(|line| serde_json::from_slice(line).ok()) {
+            for document in
+                body.split(|byte| *byte == b'\n').skip(1).step_by(2).filter_map(|line| serde_json::from_slice(line).ok())
+            {
                 kept.push(document);
                 items += 1;
             }

@@ -182,7 +182,9 @@ impl Cluster {
         let mut all = String::new();
         let mut files = vec![self.state_dir().join("server/server.log")];
         for node in std::fs::read_dir(self.state_dir().join("nodes")).into_iter().flatten().flatten() {
-            files.extend(["machine", "agent", "containerd"].map(|part| node.path().join("machine").join(part).with_extension("log")));
+            files.extend(
+                ["machine", "agent", "containerd"].map(|part| node.path().join("machine").join(part).with_extension("log")),
+            );
         }
         for file in files {
             let log = std::fs::read_to_string(&file).unwrap_or_default();

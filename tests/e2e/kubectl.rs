@@ -32,10 +32,17 @@ fn reading(cluster: &Cluster) -> Result<()> {
     ensure!(cluster.kubectl(&["get", "nodes"])?.contains("Ready"), "nodes");
     ensure!(cluster.kubectl(&["describe", "node", "n1"])?.contains("PodCIDR"), "describe node");
     ensure!(cluster.kubectl(&["get", "all", "-A"])?.contains("daemonset.apps/garrison-network-agent"), "get all");
-    for what in ["events", "leases", "secrets", "configmaps", "serviceaccounts", "priorityclasses", "controllerrevisions", "namespaces"] {
+    for what in
+        ["events", "leases", "secrets", "configmaps", "serviceaccounts", "priorityclasses", "controllerrevisions", "namespaces"]
+    {
         cluster.kubectl(&["get", what, "-A"])?;
     }
-    ensure!(cluster.kubectl(&["get", "pods", "--field-selector=spec.nodeName=n1,status.phase=Running", "-o", "name"])?.contains("sleeper"), "fields");
+    ensure!(
+        cluster
+            .kubectl(&["get", "pods", "--field-selector=spec.nodeName=n1,status.phase=Running", "-o", "name"])?
+            .contains("sleeper"),
+        "fields"
+    );
     ensure!(cluster.kubectl(&["explain", "daemonset.spec.updateStrategy"])?.contains("rollingUpdate"), "explain");
     ensure!(cluster.kubectl(&["version"])?.contains("Server Version"), "version");
     Ok(())
@@ -45,16 +52,24 @@ fn writing(cluster: &Cluster) -> Result<()> {
     cluster.kubectl(&["create", "namespace", "team"])?;
     cluster.kubectl(&["-n", "team", "create", "configmap", "settings", "--from-literal=a=b"])?;
     cluster.kubectl(&["-n", "team", "create", "secret", "generic", "password", "--from-literal=p=q"])?;
-    cluster.wait("the namespace's own objects", || cluster.kubectl(&["-n", "team", "get", "serviceaccount/default", "configmap/kube-root-ca.crt"]))?;
+    cluster.wait("the namespace's own objects", || {
+        cluster.kubectl(&["-n", "team", "get", "serviceaccount/default", "configmap/kube-root-ca.crt"])
+    })?;
     cluster.kubectl(&["label", "pod", "sleeper", "tier=gold"])?;
     cluster.kubectl(&["annotate", "pod", "sleeper", "note=kept"])?;
     ensure!(cluster.kubectl(&["get", "pods", "-l", "tier=gold", "-o", "name"])?.contains("sleeper"), "labels");
-    let dry = cluster.kubectl_with(&["apply", "--dry-run=server", "-f", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}")?;
+    let dry = cluster
+        .kubectl_with(&["apply", "--dry-run=server", "-f", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}")?;
     ensure!(dry.status.success(), "{}", text(&dry.stderr));
     ensure!(!cluster.kubectl_output(&["get", "configmap", "dry"])?.status.success(), "a dry run stored something");
     let changed = "{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: team}, data: {a: c}}";
     let diff = cluster.kubectl_with(&["diff", "-f", "-"], changed)?;
-    ensure!(diff.status.code() == Some(1) && text(&diff.stdout).contains("+  a: c"), "{}{}", text(&diff.stdout), text(&diff.stderr));
+    ensure!(
+        diff.status.code() == Some(1) && text(&diff.stdout).contains("+  a: c"),
+        "{}{}",
+        text(&diff.stdout),
+        text(&diff.stderr)
+    );
     cluster.apply(changed)?;
     ensure!(cluster.kubectl(&["-n", "team", "get", "configmap", "settings", "-o", "jsonpath={.data.a}"])? == "c", "apply");
     Ok(())
@@ -86,7 +101,16 @@ fn deleting(cluster: &Cluster) -> Result<()> {
         if cascade == "orphan" {
             let left = cluster.pods(&label)?;
             ensure!(left.first().map(|pod| &pod.uid) == pods.first().map(|pod| &pod.uid), "the orphan is gone");
-            let owners = cluster.kubectl(&["-n", "team", "get", "pods", "-l", &label, "-o", "jsonpath={.items[0].metadata.ownerReferences}"])?;
+            let owners = cluster.kubectl(&[
+                "-n",
+                "team",
+                "get",
+                "pods",
+                "-l",
+                &label,
+                "-o",
+                "jsonpath={.items[0].metadata.ownerReferences}",
+            ])?;
             ensure!(owners.is_empty(), "it still has the owner {owners}");
         } else {
             cluster.wait(&format!("pods of {cascade} to go"), || {

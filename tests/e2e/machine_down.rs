@@ -40,6 +40,9 @@ fn a_machine_that_goes_down_is_noticed_and_starts_its_daemons_by_itself() -> Res
     cluster.up_again(&[])?;
     let after = cluster.wait_one_on_each(LABEL, &["n1", "n2", "n3"])?;
     ensure!(after[2].uid == before[2].uid, "the pod was replaced");
-    ensure!(after[..2].iter().zip(&before).all(|(now, then)| now.container_id == then.container_id), "other daemons were restarted");
+    ensure!(
+        after[..2].iter().zip(&before).all(|(now, then)| now.container_id == then.container_id),
+        "other daemons were restarted"
+    );
     cluster.down()
 }

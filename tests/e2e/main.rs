@@ -12,4 +12,5 @@ mod membership;
 mod monitoring;
 mod placement;
 mod restart;
+mod simulated;
 mod storage;

@@ -48,6 +48,9 @@ fn node_exporter_is_scraped_on_each_node() -> Result<()> {
         let name = metrics.lines().find(|line| line.starts_with("node_uname_info")).context("node_uname_info")?;
         ensure!(name.contains(&format!("nodename=\"{node}\"")), "{node} says {name}");
     }
-    ensure!(cluster.kubectl(&["get", "ds", "-A", "-o", "name"])?.lines().count() == 2, "the {FLUENTD} example is not part of this");
+    ensure!(
+        cluster.kubectl(&["get", "ds", "-A", "-o", "name"])?.lines().count() == 2,
+        "the {FLUENTD} example is not part of this"
+    );
     cluster.down()
 }

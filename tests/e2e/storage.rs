@@ -46,7 +46,8 @@ fn a_filesystem_mounted_by_a_daemon_is_seen_by_pods_of_its_node() -> Result<()> 
     cluster.wait_one_on_each("app=reader", &["n2"])?;
     cluster.apply(DAEMON)?;
     let pods = cluster.wait_one_on_each("app=storage", &["n1", "n2"])?;
-    let content = cluster.wait("the file in the reader", || cluster.kubectl(&["exec", "reader", "--", "cat", "/data/volume/file"]))?;
+    let content =
+        cluster.wait("the file in the reader", || cluster.kubectl(&["exec", "reader", "--", "cat", "/data/volume/file"]))?;
     ensure!(content.trim() == format!("stored-by-{}", pods[1].name), "it reads {content:?}");
     cluster.down()
 }
