@@ -1,0 +1,1 @@
+//! The pod and QoS cgroups that containers live below.

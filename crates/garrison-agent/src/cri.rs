@@ -1,0 +1,1 @@
+//! A container runtime spoken to over CRI v1.

@@ -1,0 +1,1 @@
+//! The hosts and resolv.conf that a pod sees.

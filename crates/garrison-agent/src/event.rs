@@ -1,0 +1,1 @@
+//! Events about pods and the node.

@@ -1,0 +1,1 @@
+//! How this machine becomes a node: keys, certificates, client.

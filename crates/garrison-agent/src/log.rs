@@ -1,0 +1,1 @@
+//! Container logs: rotation and the links below /var/log/containers.

@@ -1,0 +1,1 @@
+//! What the Node object says of this machine.

@@ -1,0 +1,1 @@
+//! The ConfigMaps, Secrets and tokens that pods of this node use.

@@ -1,0 +1,1 @@
+//! When each container is probed, and what came of it.

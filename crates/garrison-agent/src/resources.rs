@@ -1,0 +1,1 @@
+//! Requests and limits in the kernel's terms.

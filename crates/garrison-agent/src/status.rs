@@ -1,0 +1,1 @@
+//! Pod status on its way to the API.

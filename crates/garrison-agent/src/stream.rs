@@ -1,0 +1,1 @@
+//! Exec, attach and port-forward: byte pipes to the runtime's streaming server.

@@ -1,0 +1,1 @@
+//! Volumes, from the API's description to directories on this machine.

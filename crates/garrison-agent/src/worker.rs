@@ -1,0 +1,1 @@
+//! One task per pod: the newest wish wins.
