@@ -93,6 +93,9 @@ pub struct Write<R> {
     pub durability: Durability,
 }
 
+/// A condition on records.
+pub type Filter<'a, R> = dyn Fn(&Entry<R>) -> bool + Sync + 'a;
+
 /// Which records of a collection to read, in the order of their keys.
 pub struct Range<'a, R> {
     /// All keys that start with it; whole segments, ending in `/`.
@@ -102,7 +105,7 @@ pub struct Range<'a, R> {
     /// First key to consider, itself included; empty starts at the beginning.
     pub start: &'a str,
     /// Only records that satisfy it.
-    pub filter: Option<&'a (dyn Fn(&Entry<R>) -> bool + Sync)>,
+    pub filter: Option<&'a Filter<'a, R>>,
     /// At most so many; 0 is all.
     pub limit: usize,
     /// As of this revision; `None` is now.

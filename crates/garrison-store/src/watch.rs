@@ -51,12 +51,14 @@ fn terms<R: Record>(event: &Event<R>) -> impl Iterator<Item = &str> {
     before.into_iter().chain(after.filter(|term| before != Some(*term)))
 }
 
-/// The live listeners of one collection, found by what they listen to, so that an event costs as much as it has listeners.
+/// The live listeners of one collection, found by what they listen to: an event costs as much as it has listeners.
 #[derive(Debug)]
 pub(crate) struct Fanout<R> {
-    by_path: HashMap<Box<str>, Vec<mpsc::Sender<Arc<Event<R>>>>>,
-    by_term: HashMap<Box<str>, Vec<mpsc::Sender<Arc<Event<R>>>>>,
+    by_path: Listeners<R>,
+    by_term: Listeners<R>,
 }
+
+type Listeners<R> = HashMap<Box<str>, Vec<mpsc::Sender<Arc<Event<R>>>>>;
 
 impl<R: Record> Fanout<R> {
     pub(crate) fn new() -> Self {
@@ -88,7 +90,7 @@ impl<R: Record> Fanout<R> {
     }
 }
 
-fn deliver<R>(listeners: &mut HashMap<Box<str>, Vec<mpsc::Sender<Arc<Event<R>>>>>, name: &str, event: &Arc<Event<R>>) {
+fn deliver<R>(listeners: &mut Listeners<R>, name: &str, event: &Arc<Event<R>>) {
     if let Some(list) = listeners.get_mut(name) {
         list.retain(|listener| listener.try_send(Arc::clone(event)).is_ok());
         if list.is_empty() {
