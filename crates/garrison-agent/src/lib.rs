@@ -26,7 +26,6 @@ pub mod objects;
 pub mod observe;
 pub mod pods;
 pub mod probe;
-pub mod prober;
 pub mod register;
 pub mod resources;
 pub mod runtime;
@@ -35,3 +34,5 @@ pub mod status;
 pub mod stream;
 pub mod volume;
 pub mod worker;
+
+pub use config::{Config, RuntimeChoice};

@@ -1,1 +1,0 @@
-//! When each container is probed, and what came of it.
