@@ -43,7 +43,7 @@ const ADMIN_USER: &str = "garrison-admin";
 #[non_exhaustive]
 pub enum Error {
     /// A file of the data directory cannot be read or written.
-    #[error("{}", path.display())]
+    #[error("cannot read or write {}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of the data directory holds something else than it should.
-    #[error("{}: not a usable key and certificate", path.display())]
+    #[error("{} holds no usable key and certificate", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -59,14 +59,14 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A text is not the PEM of a key or certificate.
-    #[error("PEM: {0}")]
+    #[error("not the PEM text of a key or certificate")]
     Pem(#[from] pem::Error),
     /// A certificate cannot be made.
-    #[error("certificate: {0}")]
+    #[error("cannot make a certificate")]
     Certificate(#[from] rcgen::Error),
     /// A certificate signing request is malformed or not signed by its own key.
     #[error("certificate signing request: {0}")]
-    Request(#[source] rcgen::Error),
+    Request(rcgen::Error),
     /// A name is neither a DNS name nor an IP address.
     #[error("{0:?} is neither a DNS name nor an IP address")]
     Name(String),
@@ -74,10 +74,10 @@ pub enum Error {
     #[error("{0:?} is a name of the API server")]
     ReservedName(String),
     /// The TLS library refuses the material.
-    #[error("TLS: {0}")]
+    #[error("keys and certificates do not serve for TLS")]
     Tls(#[from] rustls::Error),
     /// The certificates of clients cannot be verified.
-    #[error("client certificate verifier: {0}")]
+    #[error("the certificates of clients cannot be verified")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
 }
 
