@@ -1,5 +1,8 @@
 //! The table of resources: one row per kind that the server serves.
 
+mod fields;
+mod rows;
+
 use serde_json::Value;
 
 /// A subresource of a [`Resource`], such as `status` or `binding`.
@@ -62,7 +65,7 @@ impl Resource {
 
 /// All rows, in the order of discovery.
 pub fn resources() -> &'static [Resource] {
-    &[]
+    rows::ROWS
 }
 
 /// The row that serves a path.

@@ -1,5 +1,7 @@
 //! Label and field selectors.
 
+mod parse;
+
 use crate::{resource::Resource, status_error::Status};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use serde_json::Value;
@@ -34,13 +36,34 @@ pub enum Operator {
     Lt,
 }
 
+impl Requirement {
+    /// Whether labels satisfy it. `NotIn` holds where the label is missing, `Gt` and `Lt` do not.
+    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        let value = labels.get(&self.key);
+        match self.operator {
+            Operator::In => value.is_some_and(|value| self.values.contains(value)),
+            Operator::NotIn => !value.is_some_and(|value| self.values.contains(value)),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+            Operator::Gt | Operator::Lt => {
+                let parse = |text: &String| text.parse::<i64>().ok();
+                match (value.and_then(parse), self.values.first().and_then(parse)) {
+                    (Some(have), Some(limit)) => if self.operator == Operator::Gt { have > limit } else { have < limit },
+                    _ => false,
+                }
+            }
+        }
+    }
+}
+
 impl Labels {
     /// Parses the text form (`a=b,c in (d,e),!f`).
     ///
     /// # Errors
     /// 400 naming what is wrong.
     pub fn parse(text: &str) -> Result<Self, Status> {
-        unimplemented!("{text} {:?}", Self::default().requirements)
+        let fault = |why| Status::bad_request(format!("unable to parse requirement: {why}"));
+        Ok(Self { requirements: parse::requirements(text).map_err(fault)? })
     }
 
     /// Reads a `LabelSelector`. Nil selects nothing: that is the caller's `None`; empty selects everything.
@@ -48,7 +71,19 @@ impl Labels {
     /// # Errors
     /// 400 for an unknown operator.
     pub fn from_object(selector: &meta::LabelSelector) -> Result<Self, Status> {
-        unimplemented!("{selector:?}")
+        let equal = |(key, value): (&String, &String)| Requirement { key: key.clone(), operator: Operator::In, values: vec![value.clone()] };
+        let mut requirements: Vec<Requirement> = selector.match_labels.iter().flatten().map(equal).collect();
+        for expression in selector.match_expressions.iter().flatten() {
+            let operator = match expression.operator.as_str() {
+                "In" => Operator::In,
+                "NotIn" => Operator::NotIn,
+                "Exists" => Operator::Exists,
+                "DoesNotExist" => Operator::DoesNotExist,
+                other => return Err(Status::bad_request(format!("\"{other}\" is not a valid label selector operator"))),
+            };
+            requirements.push(Requirement { key: expression.key.clone(), operator, values: expression.values.clone().unwrap_or_default() });
+        }
+        Ok(Self { requirements })
     }
 
     /// Whether it has no requirement.
@@ -58,7 +93,7 @@ impl Labels {
 
     /// Whether the labels satisfy every requirement.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        unimplemented!("{labels:?}")
+        self.requirements.iter().all(|requirement| requirement.matches(labels))
     }
 }
 
@@ -74,7 +109,20 @@ impl Fields {
     /// # Errors
     /// 400 `field label not supported: x`.
     pub fn parse(resource: &Resource, text: &str) -> Result<Self, Status> {
-        unimplemented!("{resource:?} {text}")
+        let mut terms = Vec::new();
+        for term in parse::split_unescaped(text).into_iter().filter(|term| !term.is_empty()) {
+            let fault = || Status::bad_request(format!("invalid selector: '{text}'; can't understand '{term}'"));
+            let (label, equal, value) = parse::field_term(&term).ok_or_else(fault)?;
+            let known = resource.selectable_fields.contains(&label.as_str()) || label == "metadata.name" || (label == "metadata.namespace" && resource.namespaced);
+            if !known {
+                return Err(Status::bad_request(format!(
+                    "Unable to find \"{}\" that match label selector \"\", field selector \"{text}\": field label not supported: {label}",
+                    if resource.group.is_empty() { format!("{}, Resource={}", resource.version, resource.plural) } else { format!("{}/{}, Resource={}", resource.group, resource.version, resource.plural) },
+                )));
+            }
+            terms.push((label, equal, value));
+        }
+        Ok(Self { terms })
     }
 
     /// The terms: field label, whether it must equal, value.
@@ -84,6 +132,17 @@ impl Fields {
 
     /// Whether an object satisfies every term.
     pub fn matches(&self, resource: &Resource, object: &Value) -> bool {
-        unimplemented!("{resource:?} {object}")
+        self.terms.iter().all(|(label, equal, value)| {
+            let have = match label.as_str() {
+                "metadata.name" | "metadata.namespace" => {
+                    object["metadata"][&label["metadata.".len()..]].as_str().unwrap_or_default().to_string()
+                }
+                _ => (resource.field)(object, label),
+            };
+            (have == *value) == *equal
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;
