@@ -1,1 +1,75 @@
-//! Under construction.
+//! What a field is when nobody said (upstream `pkg/apis/*/v1/defaults.go`).
+//!
+//! Applied on create and on update, before validation, so that answers show it at once.
+
+mod daemon_set;
+mod pod;
+
+use crate::resource::Resource;
+use serde_json::{Map, Value, json};
+
+/// Fills in defaults of an object of that kind.
+pub fn apply(resource: &Resource, object: &mut Value) {
+    match resource.kind {
+        "DaemonSet" => daemon_set::apply(object),
+        "Pod" => pod::apply(object),
+        "Namespace" => namespace(object),
+        "Secret" => secret(object),
+        "ConfigMap" | "ServiceAccount" | "ControllerRevision" | "Lease" => {}
+        "Event" => event(object),
+        "PriorityClass" => default(object, "preemptionPolicy", || "PreemptLowerPriority".into()),
+        _ => {}
+    }
+}
+
+/// Sets a field of an object unless it has a value.
+fn default(object: &mut Value, field: &str, value: impl FnOnce() -> Value) {
+    if let Some(map) = object.as_object_mut()
+        && map.get(field).is_none_or(Value::is_null)
+    {
+        map.insert(field.into(), value());
+    }
+}
+
+/// The elements of a list field; none when it is absent.
+fn each<'a>(object: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
+    object.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// A field that is an object, if it is there.
+fn part<'a>(object: &'a mut Value, field: &str) -> Option<&'a mut Value> {
+    object.get_mut(field).filter(|value| value.is_object())
+}
+
+/// Every namespace can be selected by its name.
+fn namespace(object: &mut Value) {
+    default(object, "spec", || json!({}));
+    let name = object["metadata"]["name"].clone();
+    let metadata = &mut object["metadata"];
+    default(metadata, "labels", || json!({}));
+    if name.is_string() {
+        metadata["labels"]["kubernetes.io/metadata.name"] = name;
+    }
+}
+
+/// `stringData` is for writing only: it becomes `data`.
+fn secret(object: &mut Value) {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    default(object, "type", || "Opaque".into());
+    let Some(Value::Object(plain)) = object.as_object_mut().and_then(|map| map.remove("stringData")) else { return };
+    let encoded: Map<String, Value> =
+        plain.into_iter().map(|(key, value)| (key, STANDARD.encode(value.as_str().unwrap_or_default()).into())).collect();
+    default(object, "data", || json!({}));
+    if let Some(data) = object["data"].as_object_mut() {
+        data.extend(encoded);
+    }
+}
+
+fn event(object: &mut Value) {
+    for (field, value) in [("source", json!({})), ("reportingComponent", json!("")), ("reportingInstance", json!(""))] {
+        default(object, field, || value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

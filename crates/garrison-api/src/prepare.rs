@@ -1,8 +1,17 @@
 //! The one door to a storable object: default, reset what the caller may not set, validate, generation.
+//!
+//! Upstream spreads this over each registry's strategy; here it is one order for all kinds:
+//! metadata → what the caller may not set → defaults → validation → generation → canonical form.
 
-use crate::{resource::Resource, status_error::Status};
+mod delete;
+mod generation;
+mod metadata;
+
+pub use delete::{DeleteOptions, Deletion, delete, finished};
+
+use crate::{defaults, resource::Resource, status_error::Status, validation};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What the server knows of a write besides the body.
 #[derive(Debug, Clone)]
@@ -34,8 +43,14 @@ pub struct Prepared {
 ///
 /// # Errors
 /// 400, 422 (`Invalid` with one cause per fault).
-pub fn create(write: &Write<'_>, object: Value) -> Result<Prepared, Status> {
-    unimplemented!("{write:?} {object}")
+pub fn create(write: &Write<'_>, mut object: Value) -> Result<Prepared, Status> {
+    metadata::for_create(write, &mut object)?;
+    initial_state(write.resource, &mut object);
+    defaults::apply(write.resource, &mut object);
+    generation::for_create(write.resource, &mut object)?;
+    canonical(&mut object);
+    refuse(write.resource, &object, validation::create(write.resource, &object))?;
+    Ok(Prepared { object, warnings: Vec::new() })
 }
 
 /// Prepares an update of `old` (as stored) to `new`. The caller has compared resource versions already.
@@ -43,55 +58,114 @@ pub fn create(write: &Write<'_>, object: Value) -> Result<Prepared, Status> {
 ///
 /// # Errors
 /// 400, 409 (UID differs), 422.
-pub fn update(write: &Write<'_>, old: &Value, new: Value) -> Result<Prepared, Status> {
-    unimplemented!("{write:?} {old} {new}")
+pub fn update(write: &Write<'_>, old: &Value, mut new: Value) -> Result<Prepared, Status> {
+    metadata::for_update(write, old, &mut new)?;
+    keep_other_parts(write, old, &mut new);
+    defaults::apply(write.resource, &mut new);
+    generation::for_update(write.resource, old, &mut new);
+    canonical(&mut new);
+    refuse(write.resource, &new, validation::update(write.resource, write.subresource, old, &new))?;
+    Ok(Prepared { object: new, warnings: Vec::new() })
 }
 
-/// The fields of `DeleteOptions` that decide.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct DeleteOptions {
-    /// Seconds; `None` takes the object's own.
-    pub grace_period_seconds: Option<i64>,
-    /// `Background`, `Foreground` or `Orphan`.
-    pub propagation_policy: Option<String>,
-    /// Precondition on `metadata.uid`.
-    pub uid: Option<String>,
-    /// Precondition on `metadata.resourceVersion`.
-    pub resource_version: Option<String>,
-    /// Whether to change nothing.
-    pub dry_run: bool,
+fn refuse(resource: &Resource, object: &Value, faults: Vec<crate::status_error::Cause>) -> Result<(), Status> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    Err(Status::invalid(resource.group, resource.kind, name, faults))
 }
 
-impl DeleteOptions {
-    /// Reads a decoded `DeleteOptions` object (body), to which query parameters may have been merged.
-    ///
-    /// # Errors
-    /// 400 or 422 for bad values.
-    pub fn from_value(value: &Value) -> Result<Self, Status> {
-        unimplemented!("{value}")
+/// The status that an object is born with. A node brings its own: its agent registers it with all it knows.
+fn initial_state(resource: &Resource, object: &mut Value) {
+    match resource.kind {
+        "DaemonSet" => {
+            object["status"] = json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0});
+        }
+        "Pod" => object["status"] = json!({}),
+        "Namespace" => {
+            object["status"] = json!({"phase": "Active"});
+            object["spec"] = json!({"finalizers": ["kubernetes"]});
+        }
+        _ => {}
     }
 }
 
-/// What a delete comes to.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Deletion {
-    /// Take the object out of the store.
-    Remove,
-    /// Keep it, marked: grace period or finalizers are to be waited for.
-    Mark(Box<Value>),
-    /// Already marked, nothing new.
-    Unchanged,
+/// A main write leaves the status as it is, a subresource write everything else.
+fn keep_other_parts(write: &Write<'_>, old: &Value, new: &mut Value) {
+    let keep = |new: &mut Value, field: &str| {
+        let Some(map) = new.as_object_mut() else { return };
+        match old.get(field) {
+            Some(value) => map.insert(field.into(), value.clone()),
+            None => map.remove(field),
+        };
+    };
+    match write.subresource {
+        Some("status") => {
+            for field in fields_besides(old, new, "status") {
+                keep(new, &field);
+            }
+            // Labels and annotations may change with the status; who owns the pod may not.
+            if write.resource.kind == "Pod" {
+                keep_metadata(old, new, "ownerReferences");
+            }
+        }
+        Some("finalize") => {
+            for field in fields_besides(old, new, "spec") {
+                keep(new, &field);
+            }
+        }
+        _ if write.resource.has_status => {
+            keep(new, "status");
+            if write.resource.kind == "Namespace" {
+                keep(new, "spec");
+            }
+        }
+        _ => {}
+    }
 }
 
-/// Decides a delete of `old` (behaviour reference §14.4, §15).
-///
-/// # Errors
-/// 409 when a precondition does not hold, 422 for contradictory options.
-pub fn delete(write: &Write<'_>, old: &Value, options: &DeleteOptions) -> Result<Deletion, Status> {
-    unimplemented!("{write:?} {old} {options:?}")
+/// Names of the top-level fields of both, metadata and `part` left out.
+fn fields_besides(old: &Value, new: &Value, part: &str) -> Vec<String> {
+    let names = [old, new].into_iter().filter_map(Value::as_object).flat_map(|map| map.keys());
+    names.filter(|name| *name != "metadata" && *name != part).cloned().collect()
 }
 
-/// Whether an object, as just prepared by an update, is to be removed now: marked, no finalizer left, no grace to wait for.
-pub fn finished(resource: &Resource, object: &Value) -> bool {
-    unimplemented!("{resource:?} {object}")
+fn keep_metadata(old: &Value, new: &mut Value, field: &str) {
+    let Some(metadata) = new["metadata"].as_object_mut() else { return };
+    match old["metadata"].get(field) {
+        Some(value) => metadata.insert(field.into(), value.clone()),
+        None => metadata.remove(field),
+    };
 }
+
+/// Drops nulls, and the empty collections of metadata, which upstream's encoder omits.
+fn canonical(object: &mut Value) {
+    drop_nulls(object);
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.retain(|_, value| !is_empty_collection(value));
+    }
+    for field in ["/spec/template/metadata", "/spec/selector"] {
+        if let Some(Value::Object(map)) = object.pointer_mut(field) {
+            map.retain(|_, value| !is_empty_collection(value));
+        }
+    }
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+fn is_empty_collection(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+#[cfg(test)]
+mod tests;
