@@ -1,10 +1,14 @@
 //! Bodies of requests and answers: bytes at hand, or bytes still to come.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
+use futures::{Stream, StreamExt};
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
 
-/// What may break a body while it is read.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
+/// What broke a body while it was read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<dyn std::error::Error + Send + Sync>);
 
 /// A body of whatever origin.
 pub type Body = UnsyncBoxBody<Bytes, Error>;
@@ -23,7 +27,17 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 pub fn boxed<B>(body: B) -> Body
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Error>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    body.map_err(Into::into).boxed_unsync()
+    body.map_err(|error| Error(error.into())).boxed_unsync()
+}
+
+/// A body made piece by piece while it is sent.
+pub(crate) fn pieces(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
+    stream(futures::stream::iter(pieces))
+}
+
+/// A body whose pieces are still to come.
+pub(crate) fn stream(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Body {
+    StreamBody::new(pieces.map(|piece| Ok(Frame::data(piece)))).boxed_unsync()
 }

@@ -1,4 +1,11 @@
-//! The Kubernetes API over HTTP.
+//! The Kubernetes API over HTTP: what clients ask, answered from the store.
+//!
+//! A request passes these stations:
+//! [`authenticate`] (who asks) → `request` (what is asked) → [`authorize`] (may he) → `router` →
+//! `read`, `watch`, `write`, `delete`, `subresource` → `storage` (objects in the store).
+//! What an object must look like is garrison-api's knowledge, and what it makes happen is nobody's here.
+//!
+//! The doors: [`Config`], [`Server`] (open, serve, in-process transport), [`Error`].
 
 pub mod authenticate;
 pub mod authorize;
@@ -7,7 +14,31 @@ pub mod identity;
 pub mod join;
 pub mod node_proxy;
 pub mod service_account_token;
-pub mod subresource;
 pub mod tls;
 
+mod admission;
+mod bootstrap;
+mod delete;
+mod discovery;
+mod expiry;
+mod form;
+mod health;
+mod in_process;
+mod listener;
+mod metrics;
+mod read;
+mod request;
+mod respond;
+mod router;
+mod server;
+mod storage;
+mod subresource;
+mod watch;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
 pub use body::Body;
+pub use in_process::InProcess;
+pub use server::{Config, Error, Server};

@@ -1,3 +1,9 @@
 //! Subresources that are more than another way to write an object.
 
-pub mod streams;
+mod binding;
+mod eviction;
+mod token;
+
+pub(crate) use binding::bind;
+pub(crate) use eviction::evict;
+pub(crate) use token::request_token;

@@ -88,6 +88,10 @@ impl<R: Record> Store<R> for Embedded<R> {
         self.memory.compact(revision)
     }
 
+    fn is_serving(&self) -> bool {
+        self.memory.why_stopped().is_none()
+    }
+
     async fn stopped(&self) -> Arc<str> {
         self.memory.stopped().await
     }

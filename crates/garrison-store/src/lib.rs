@@ -179,6 +179,9 @@ pub trait Store<R: Record>: Send + Sync + 'static {
     /// Forgets what is older than `revision`.
     async fn compact(&self, revision: Revision) -> Result<(), ReadError>;
 
+    /// Whether writes are taken.
+    fn is_serving(&self) -> bool;
+
     /// Waits until the store has stopped, and says why.
     async fn stopped(&self) -> Arc<str>;
 

@@ -136,6 +136,13 @@ impl<R: Record> Watch<R> {
         }
     }
 
+    /// The next event if it is there already.
+    pub fn try_next(&mut self) -> Option<Arc<Event<R>>> {
+        let event = self.backlog.pop_front().or_else(|| self.queue.try_recv().ok())?;
+        self.seen = event.revision;
+        Some(event)
+    }
+
     /// The newest revision, if every event of the scope up to it has been handed out already.
     pub fn progress(&mut self) -> Option<Revision> {
         // Events are queued before their revision becomes visible: nothing up to this one can still be on its way.

@@ -1,0 +1,111 @@
+//! Reading: one object, and lists of them as of a revision.
+
+mod continuation;
+
+use crate::{
+    Server,
+    authorize::restrict_node,
+    form::{Form, Shape},
+    request::{self, Call, ListOptions, Match, Target},
+    respond::{self, Response},
+    storage::{Stored, StoredObject},
+};
+use continuation::Continuation;
+use garrison_api::{Resource, Status};
+use garrison_store::{Filter, Page, Range, Revision};
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// Answers with one object.
+pub(crate) async fn get(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
+    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
+    if let Some(text) = call.query.get("resourceVersion").filter(|text| !text.is_empty()) {
+        server.storage().reached(request::version(text)?).await?;
+    }
+    let stored = server.storage().get(target.resource(), target.namespace(), target.name()?).await?;
+    restrict_node_to(call, &stored)?;
+    Ok(respond::bytes(StatusCode::OK, respond::JSON, form.object(&stored.record, Timestamp::now())))
+}
+
+/// Refuses a node's request that is about an object of another node.
+pub(crate) fn restrict_node_to(call: &Call, stored: &Stored) -> Result<(), Status> {
+    // Everybody else is spared the parsing.
+    if call.user.node().is_none() {
+        return Ok(());
+    }
+    restrict_node(&call.attributes(), &stored.record.shown())
+}
+
+/// Answers with a list, or a page of one.
+pub(crate) async fn list(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
+    let options = ListOptions::parse(target, &call.query)?;
+    let form = Form::negotiate(&call.headers, &call.query, Shape::List)?;
+    let continued = options.continue_token.as_deref().map(Continuation::decode).transpose()?;
+    let at = match &continued {
+        Some(continuation) => continuation.revision,
+        None => revision_to_read(server, &options).await?,
+    };
+    let start = continued.as_ref().map_or("", |continuation| continuation.start.as_str());
+    match page(server, &options, start, at).await {
+        Ok(page) => Ok(answer(call, form, &options, page)),
+        Err(status) if status.code == 410 && continued.is_some() => Ok(expired_page(&status, start)),
+        Err(status) => Err(status),
+    }
+}
+
+/// The exact revision that a list asks for, `None` for the newest; waits until the store is as new as asked.
+async fn revision_to_read(server: &Server, options: &ListOptions) -> Result<Option<Revision>, Status> {
+    let Some(revision) = options.resource_version.filter(|revision| *revision > 0) else { return Ok(None) };
+    server.storage().reached(revision).await?;
+    // A page of a list at a revision has always meant exactly that one.
+    let exact = options.version_match == Some(Match::Exact) || (options.version_match.is_none() && options.limit > 0);
+    Ok(exact.then_some(revision))
+}
+
+/// The objects that the options mean.
+pub(crate) async fn page(
+    server: &Server,
+    options: &ListOptions,
+    start: &str,
+    at: Option<Revision>,
+) -> Result<Page<StoredObject>, Status> {
+    let selection = &options.selection;
+    let filter = |entry: &_| selection.includes(entry);
+    let filter: Option<&Filter<'_, _>> = if selection.is_everything() { None } else { Some(&filter) };
+    let range = Range { prefix: selection.prefix(), term: selection.term(), start, filter, limit: options.limit, at };
+    server.storage().range(range).await
+}
+
+fn answer(call: &Call, form: Form, options: &ListOptions, page: Page<StoredObject>) -> Response {
+    let mut metadata = json!({"resourceVersion": page.revision.to_string()});
+    if let Some(next) = &page.next {
+        metadata["continue"] = Continuation { revision: Some(page.revision), start: next.to_string() }.encode().into();
+        if let Some(remaining) = page.remaining {
+            metadata["remainingItemCount"] = remaining.into();
+        }
+    }
+    list_of(call, form, options.selection.resource(), &metadata, page.entries)
+}
+
+/// A list of these objects.
+pub(crate) fn list_of(call: &Call, form: Form, resource: &'static Resource, metadata: &Value, entries: Vec<Stored>) -> Response {
+    let head = form.list_head(resource, metadata);
+    let size = entries.iter().map(|entry| entry.record.bytes().len()).sum();
+    let now = Timestamp::now();
+    let mut between = "";
+    let items =
+        entries.into_iter().flat_map(move |entry| [std::mem::replace(&mut between, ",").into(), form.item(&entry.record, now)]);
+    respond::parts(&call.headers, size, [head].into_iter().chain(items).chain(["]}".into()]))
+}
+
+/// The refusal of a page whose revision is gone, with a token for the rest of the list as it is now.
+fn expired_page(status: &Status, start: &str) -> Response {
+    let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without \
+                   the continue parameter, or use the continue token in this response to retrieve the remainder of the results. \
+                   Continuing with the provided token results in an inconsistent list - objects that were created, modified, or \
+                   deleted between the time the first chunk was returned and now may show up in the list.";
+    let mut value = Status { message: message.into(), ..status.clone() }.to_value();
+    value["metadata"]["continue"] = Continuation { revision: None, start: start.into() }.encode().into();
+    respond::json(StatusCode::GONE, &value)
+}

@@ -1,0 +1,143 @@
+//! From a request to the one who answers it.
+
+use crate::{
+    Body, Server, authorize, delete, discovery, health,
+    identity::User,
+    join,
+    metrics::Label,
+    read,
+    request::{Call, Target},
+    respond::{self, Response},
+    service_account_token::TokenAuthority,
+    subresource, watch, write,
+};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use garrison_api::Status;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::json;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Largest body of a request.
+const BODY_LIMIT: usize = 3 << 20;
+/// How long a client may take to send the body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What is known of the one who calls before his request is read.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// He came over the network, with or without a certificate (DER) that the CA has signed.
+    Remote(Option<Arc<[u8]>>),
+    /// He is a part of this process.
+    Known(User),
+}
+
+/// Answers a request, whatever it is.
+pub(crate) fn handle(server: Server, caller: Caller, request: Request<Body>) -> BoxFuture<'static, Response> {
+    // Boxed here: what the handlers' futures hold is nobody's business further out.
+    Box::pin(async move {
+        let started = Instant::now();
+        let in_flight = server.metrics().request_started();
+        let mut label = Label::default();
+        let outcome = route(&server, caller, request, &mut label).await;
+        let mut response = outcome.unwrap_or_else(|status| respond::refusal(&status));
+        let headers = response.headers_mut();
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+        server.metrics().request_done(label, response.status().as_u16(), started.elapsed());
+        drop(in_flight);
+        response
+    })
+}
+
+async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &mut Label) -> Result<Response, Status> {
+    // Joining comes before authentication: who joins shows a token that is no identity yet.
+    if let Some(answer) = joining(server, request.uri().path()) {
+        return answer;
+    }
+    if request.uri().path() == join::JOIN_PATH && request.method() == Method::POST {
+        let (parts, body) = request.into_parts();
+        let answer = join::join(server.pki(), &parts.headers, &collect(body).await?)?;
+        return Ok(respond::json(StatusCode::OK, &answer));
+    }
+    let user = match caller {
+        Caller::Known(user) => user,
+        Caller::Remote(certificate) => server.authenticator().authenticate(request.headers(), certificate.as_deref()).await?,
+    };
+    let (parts, body) = request.into_parts();
+    let call = Call::new(user, &parts)?;
+    label.describe(&call);
+    authorize::authorize(&call.attributes())?;
+    let Some(target) = call.target.clone() else { return plain(server, &call).await };
+    if !target.serves(call.verb()) {
+        return Err(Status::method_not_supported());
+    }
+    if target.resource().plural == "pods"
+        && let Some(stream @ ("log" | "exec" | "attach" | "portforward")) = target.subresource.as_deref()
+    {
+        let request = Request::from_parts(parts, body);
+        return server.nodes().serve(target.namespace().unwrap_or_default(), target.name()?, stream, request).await;
+    }
+    match call.verb() {
+        "get" => read::get(server, &call, &target).await,
+        "list" => read::list(server, &call, &target).await,
+        "watch" => watch::watch(server, &call, &target).await,
+        _ => change(server, &call, &target, &collect(body).await?).await,
+    }
+}
+
+/// Requests that change something.
+async fn change(server: &Server, call: &Call, target: &Target, body: &Bytes) -> Result<Response, Status> {
+    match (call.verb(), target.subresource.as_deref()) {
+        ("create", None) => write::create(server, call, target, body).await,
+        ("create", Some("binding")) => subresource::bind(server, call, target, body).await,
+        ("create", Some("eviction")) => subresource::evict(server, call, target, body).await,
+        ("create", Some("token")) => subresource::request_token(server, call, target, body).await,
+        ("update", None | Some("status" | "finalize")) => write::update(server, call, target, body).await,
+        ("patch", None | Some("status")) => write::patch(server, call, target, body).await,
+        ("delete", None) => delete::delete(server, call, target, body).await,
+        ("deletecollection", None) => delete::delete_collection(server, call, target, body).await,
+        _ => Err(Status::method_not_supported()),
+    }
+}
+
+/// Paths that are no resources.
+async fn plain(server: &Server, call: &Call) -> Result<Response, Status> {
+    if !matches!(call.method, Method::GET | Method::HEAD) {
+        return Err(Status::method_not_supported());
+    }
+    let segments: Vec<&str> = call.path.split('/').filter(|segment| !segment.is_empty()).collect();
+    match segments.as_slice() {
+        ["healthz" | "livez" | "readyz", rest @ ..] => health::answer(server, segments[0], rest, call).await,
+        ["metrics"] => Ok(server.metrics().answer(server).await),
+        ["openid", "v1", "jwks"] => Ok(respond::json(StatusCode::OK, &server.tokens().jwks())),
+        [".well-known", "openid-configuration"] => Ok(respond::json(StatusCode::OK, &TokenAuthority::discovery(&server.url()))),
+        _ => discovery::answer(server, call, &segments),
+    }
+}
+
+/// The CA's certificate, which is no secret: a machine that joins compares it with the hash in its token.
+fn joining(server: &Server, path: &str) -> Option<Result<Response, Status>> {
+    (path == join::CA_PATH).then(|| Ok(respond::bytes(StatusCode::OK, "application/x-pem-file", server.ca_pem().to_owned())))
+}
+
+/// Reads a body, up to the limit.
+async fn collect(body: Body) -> Result<Bytes, Status> {
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await;
+    match collected.map_err(|_| Status::timeout("the body did not come in time", 1))? {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Status::too_large(BODY_LIMIT)),
+        Err(error) => Err(Status::bad_request(format!("the body cannot be read: {error}"))),
+    }
+}
+
+/// The version that the server speaks.
+pub(crate) fn version() -> serde_json::Value {
+    json!({
+        "major": "1", "minor": "36", "gitVersion": "v1.36.0-garrison", "gitCommit": "", "gitTreeState": "clean", "buildDate": "",
+        "goVersion": "", "compiler": "rustc", "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+    })
+}

@@ -1,0 +1,214 @@
+//! The server as a whole: what it is made of, how it is opened, served and closed.
+
+use crate::{
+    authenticate::Authenticator,
+    bootstrap, expiry,
+    identity::User,
+    in_process::InProcess,
+    listener,
+    metrics::Metrics,
+    node_proxy::NodeProxy,
+    service_account_token::TokenAuthority,
+    storage::Storage,
+    tls::{self, Pki},
+};
+use garrison_api::Status;
+use garrison_store::{
+    Retention,
+    embedded::{Embedded, OpenError},
+};
+use parking_lot::Mutex;
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+};
+use tokio_util::sync::CancellationToken;
+
+/// What a server is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it keeps everything: objects, keys, certificates.
+    pub data_dir: PathBuf,
+    /// Where it listens. Port 0 takes a free one: see [`Server::address`].
+    pub listen: SocketAddr,
+    /// Host name or IP under which others reach it; it stands in kubeconfigs and in the certificate.
+    pub advertise_address: String,
+    /// More names and IPs for the certificate.
+    pub names: Vec<String>,
+}
+
+/// Why a server could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory cannot be made.
+    #[error("cannot make the data directory {}", path.display())]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("cannot open the store")]
+    Store(#[from] OpenError),
+    /// The store failed while serving.
+    #[error("the store has stopped: {0}")]
+    StoreStopped(Arc<str>),
+    /// Keys and certificates cannot be had.
+    #[error("cannot make or read keys and certificates")]
+    Tls(#[from] tls::Error),
+    /// The key for service-account tokens is unusable.
+    #[error("the key for service-account tokens is unusable: {0}")]
+    TokenKey(ring::error::KeyRejected),
+    /// The address cannot be listened on; a port in use, most often.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The objects that every cluster has cannot be made.
+    #[error("cannot make the first objects")]
+    Bootstrap(#[source] Status),
+    /// It is being served already.
+    #[error("the server is being served already")]
+    Served,
+}
+
+/// The Kubernetes API of one cluster. Clones are the same server.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    address: SocketAddr,
+    listener: Mutex<Option<TcpListener>>,
+    storage: Storage,
+    pki: Arc<Pki>,
+    tokens: Arc<TokenAuthority>,
+    authenticator: Authenticator,
+    nodes: NodeProxy,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+}
+
+impl Server {
+    /// Opens a server on its data directory, which it makes if need be, and takes its address. Nothing is served yet.
+    ///
+    /// # Errors
+    /// When the directory, the store, the keys or the address cannot be had.
+    pub async fn open(config: Config) -> Result<Self, Error> {
+        let fault = |source| Error::DataDir { path: config.data_dir.clone(), source };
+        fs::create_dir_all(&config.data_dir).map_err(fault)?;
+        let listener = listener::bind(config.listen).map_err(|source| Error::Listen { address: config.listen, source })?;
+        let address = listener.local_addr().map_err(|source| Error::Listen { address: config.listen, source })?;
+        let store = Embedded::open(&config.data_dir.join("store.redb"), Retention::default())?;
+        let storage = Storage::new(Arc::new(store));
+        let names: Vec<String> = config.names.iter().chain([&config.advertise_address]).cloned().collect();
+        let pki = Arc::new(tls::load_or_create(&config.data_dir, &names)?);
+        let tokens = Arc::new(TokenAuthority::new(pki.service_account_key()).map_err(Error::TokenKey)?);
+        let objects = Arc::new(storage.clone());
+        let server = Self(Arc::new(Inner {
+            authenticator: Authenticator::new(Arc::clone(&tokens), objects.clone()),
+            nodes: NodeProxy::new(Arc::clone(&pki), objects),
+            metrics: Metrics::default(),
+            shutdown: CancellationToken::new(),
+            listener: Mutex::new(Some(listener)),
+            config,
+            address,
+            storage,
+            pki,
+            tokens,
+        }));
+        bootstrap::run(&server).await.map_err(Error::Bootstrap)?;
+        Ok(server)
+    }
+
+    /// Serves until `shutdown`, lets the requests under way finish, and closes the store.
+    ///
+    /// # Errors
+    /// When it is served already, TLS cannot be set up, or the store fails.
+    pub async fn serve(&self, shutdown: CancellationToken) -> Result<(), Error> {
+        let listener = self.0.listener.lock().take().ok_or(Error::Served)?;
+        let tls = self.0.pki.server_config()?;
+        let ending = self.0.shutdown.clone();
+        let outcome = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ok(()),
+            why = self.0.storage.store().stopped() => Err(Error::StoreStopped(why)),
+            () = self.0.pki.keep_fresh() => Ok(()),
+            () = expiry::run(self) => Ok(()),
+            served = listener::accept(self.clone(), listener, tls, ending.clone()) => {
+                served.map_err(|source| Error::Listen { address: self.0.address, source })
+            }
+        };
+        ending.cancel();
+        self.0.metrics.finished().await;
+        self.0.storage.store().close().await;
+        outcome
+    }
+
+    /// A transport to this server without a network between: requests are function calls, made as `user`.
+    pub fn in_process(&self, user: User) -> InProcess {
+        InProcess::new(self.clone(), user)
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// The URL under which others reach it.
+    pub fn url(&self) -> String {
+        let host = &self.0.config.advertise_address;
+        let port = self.0.address.port();
+        if host.contains(':') { format!("https://[{host}]:{port}") } else { format!("https://{host}:{port}") }
+    }
+
+    /// A kubeconfig for the administrator.
+    pub fn kubeconfig(&self) -> String {
+        self.0.pki.admin_kubeconfig(&self.url())
+    }
+
+    /// The token with which nodes join.
+    pub fn join_token(&self) -> &str {
+        self.0.pki.join_token()
+    }
+
+    /// The certificate of the cluster's CA, as PEM.
+    pub fn ca_pem(&self) -> &str {
+        self.0.pki.ca_pem()
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    pub(crate) fn pki(&self) -> &Pki {
+        &self.0.pki
+    }
+
+    pub(crate) fn tokens(&self) -> &TokenAuthority {
+        &self.0.tokens
+    }
+
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        &self.0.authenticator
+    }
+
+    pub(crate) fn nodes(&self) -> &NodeProxy {
+        &self.0.nodes
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Fires when the server begins to shut down: what would last for ever has to end.
+    pub(crate) fn shutdown_started(&self) -> CancellationToken {
+        self.0.shutdown.clone()
+    }
+}

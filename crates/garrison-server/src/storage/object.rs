@@ -1,0 +1,170 @@
+//! An object as the server keeps it: its JSON bytes, and the few things that selectors ask for.
+
+use bytes::Bytes;
+use garrison_api::{Resource, resource};
+use garrison_store::{Record, Revision};
+use serde_json::{Map, Value};
+use std::{collections::BTreeMap, io::Write as _, ops::Range};
+
+/// An object in memory: bytes that go to clients as they are.
+///
+/// The `resourceVersion` is not part of what is persisted; it is written into the bytes when the store has assigned it.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredObject {
+    resource: &'static Resource,
+    bytes: Bytes,
+    /// Where in the bytes the `resourceVersion` stands, or belongs.
+    stamp: Range<usize>,
+    labels: BTreeMap<String, String>,
+    /// Values of the resource's selectable fields, in their order.
+    fields: Box<[Box<str>]>,
+}
+
+impl StoredObject {
+    /// Makes the form from an object. A `resourceVersion` in it is ignored.
+    ///
+    /// # Errors
+    /// When it is no object with metadata.
+    pub(crate) fn new(resource: &'static Resource, object: &Value) -> Result<Self, String> {
+        let fields = object.as_object().ok_or("not an object")?;
+        let metadata = fields.get("metadata").and_then(Value::as_object).ok_or("no metadata")?;
+        if metadata.keys().all(|name| name == "resourceVersion") {
+            return Err("empty metadata".into());
+        }
+        let (bytes, at) = serialize(fields, metadata).map_err(|error| error.to_string())?;
+        let labels = metadata.get("labels").and_then(Value::as_object).into_iter().flatten();
+        let labels = labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+        let fields = resource.selectable_fields.iter().map(|label| (resource.field)(object, label).into()).collect();
+        Ok(Self { resource, bytes: bytes.into(), stamp: at..at, labels, fields })
+    }
+
+    /// The kind.
+    pub(crate) fn resource(&self) -> &'static Resource {
+        self.resource
+    }
+
+    /// The JSON.
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.bytes.clone()
+    }
+
+    /// The labels.
+    pub(crate) fn labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
+    }
+
+    /// The value of a selectable field other than name and namespace; those are in the key.
+    pub(crate) fn field(&self, label: &str) -> Option<&str> {
+        let at = self.resource.selectable_fields.iter().position(|field| *field == label)?;
+        Some(&self.fields[at])
+    }
+
+    /// The object as clients see it.
+    pub(crate) fn shown(&self) -> Value {
+        serde_json::from_slice(&self.bytes).expect("the bytes were made from a value")
+    }
+
+    /// The object without its `resourceVersion`.
+    pub(crate) fn value(&self) -> Value {
+        let mut value = self.shown();
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+        }
+        value
+    }
+}
+
+/// The bytes of an object, and where in them a `resourceVersion` belongs: at the start of its metadata.
+fn serialize(fields: &Map<String, Value>, metadata: &Map<String, Value>) -> serde_json::Result<(Vec<u8>, usize)> {
+    let mut out = Vec::with_capacity(1024);
+    let mut at = 0;
+    for (name, value) in fields {
+        out.push(if out.is_empty() { b'{' } else { b',' });
+        serde_json::to_writer(&mut out, name)?;
+        out.push(b':');
+        if name != "metadata" {
+            serde_json::to_writer(&mut out, value)?;
+            continue;
+        }
+        at = out.len() + 1;
+        if metadata.contains_key("resourceVersion") {
+            let rest: Map<_, _> =
+                metadata.iter().filter(|(name, _)| *name != "resourceVersion").map(|(n, v)| (n.clone(), v.clone())).collect();
+            serde_json::to_writer(&mut out, &rest)?;
+        } else {
+            serde_json::to_writer(&mut out, metadata)?;
+        }
+    }
+    out.push(b'}');
+    Ok((out, at))
+}
+
+impl Record for StoredObject {
+    fn load(key: &str, value: Bytes) -> Result<Self, String> {
+        let collection = key.split('/').next().unwrap_or_default();
+        let kind = resource::resources().iter().find(|resource| super::collection(resource) == collection);
+        let kind = kind.ok_or_else(|| format!("this program does not know {collection}"))?;
+        let object: Value = serde_json::from_slice(&value).map_err(|error| error.to_string())?;
+        Self::new(kind, &object)
+    }
+
+    fn stamped(&self, revision: Revision) -> Self {
+        let mut bytes = Vec::with_capacity(self.bytes.len() + 44);
+        bytes.extend_from_slice(&self.bytes[..self.stamp.start]);
+        write!(bytes, "\"resourceVersion\":\"{revision}\",").expect("a vector takes all bytes");
+        let stamp = self.stamp.start..bytes.len();
+        bytes.extend_from_slice(&self.bytes[self.stamp.end..]);
+        Self { bytes: bytes.into(), stamp, ..self.clone() }
+    }
+
+    /// Objects that belong to a node are found by it.
+    fn term(&self) -> Option<&str> {
+        self.field("spec.nodeName").filter(|node| !node.is_empty())
+    }
+
+    fn size(&self) -> usize {
+        const OVERHEAD: usize = 400;
+        OVERHEAD + self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn kind() -> &'static Resource {
+        resource::find("", "v1", "configmaps").unwrap()
+    }
+
+    #[test]
+    fn a_stamp_is_written_and_overwritten_and_never_kept() {
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"metadata": "{}"}, "metadata": {"name": "a", "labels": {"x": "y"}}});
+        let stored = StoredObject::new(kind(), &object).unwrap();
+        assert_eq!((stored.shown(), stored.value()), (object.clone(), object.clone()));
+        for revision in [7, 12345, 3] {
+            let stamped = stored.stamped(revision).stamped(9).stamped(revision);
+            let mut shown = object.clone();
+            shown["metadata"]["resourceVersion"] = json!(revision.to_string());
+            assert_eq!((stamped.shown(), stamped.value()), (shown.clone(), object.clone()));
+            let again = StoredObject::new(kind(), &shown).unwrap();
+            assert_eq!(again.bytes(), stored.bytes());
+        }
+        assert_eq!(stored.labels().get("x").map(String::as_str), Some("y"));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for bad in [
+            json!([]),
+            json!({}),
+            json!({"metadata": {}}),
+            json!({"metadata": {"resourceVersion": "1"}}),
+            json!({"metadata": []}),
+        ] {
+            assert!(StoredObject::new(kind(), &bad).is_err(), "{bad}");
+        }
+        assert!(StoredObject::load("unknown.things/a", Bytes::from_static(b"{}")).is_err());
+        assert!(StoredObject::load("configmaps/a/b", Bytes::from_static(b"{")).is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! Watching: a stream of what happens to the objects that a client has selected.
+
+mod feed;
+
+use crate::{
+    Server, body,
+    form::{Form, Shape},
+    request::{Call, ListOptions, Target},
+    respond::{self, Response},
+};
+use feed::{Feed, Settings, Start};
+use futures::stream;
+use garrison_api::Status;
+use http::{HeaderValue, header};
+use rand::Rng;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a watch lasts that does not say: random between this and twice as long, so that they do not all return at once.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+/// Answers with a stream of events.
+pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
+    let options = ListOptions::parse(target, &call.query)?;
+    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
+    let lifetime = options.timeout.unwrap_or_else(|| LIFETIME + rand::rng().random_range(Duration::ZERO..LIFETIME));
+    let settings = Settings {
+        form,
+        bookmarks: options.bookmarks,
+        mark_initial_end: options.bookmarks && options.send_initial_events == Some(true),
+        deadline: Instant::now() + lifetime,
+    };
+    let start = start(server, &options).await?;
+    let feed = Feed::open(server, options.selection, settings, start).await?;
+    let open = server.metrics().watch_opened(target.resource());
+    let shutdown = server.shutdown_started();
+    let pieces = stream::unfold((feed, open, shutdown), |(mut feed, open, shutdown)| async move {
+        let piece = tokio::select! {
+            piece = feed.next() => piece?,
+            () = shutdown.cancelled() => return None,
+        };
+        Some((piece, (feed, open, shutdown)))
+    });
+    let mut response = http::Response::new(body::stream(pieces));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(respond::JSON));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    Ok(response)
+}
+
+/// Where the watch starts, once the store is as new as the client wants it.
+async fn start(server: &Server, options: &ListOptions) -> Result<Start, Status> {
+    let revision = options.resource_version.filter(|revision| *revision > 0);
+    let wants_state = options.send_initial_events.unwrap_or(revision.is_none());
+    if let Some(revision) = revision {
+        server.storage().reached(revision).await?;
+    }
+    match revision {
+        _ if wants_state => Ok(Start::State),
+        Some(revision) => Ok(Start::After(revision)),
+        None => Ok(Start::After(server.storage().revision().await?)),
+    }
+}
