@@ -1,0 +1,125 @@
+//! What the controller did and has not seen yet.
+//!
+//! Between a write and its event the cache is behind. The planner is shown the cache with these writes laid over it, so it
+//! never creates a second pod or deletes one twice, and one late event holds up one node instead of the whole set. After a
+//! restart the first list shows everything that was ever written.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
+
+/// A write whose event has not come after this time never will (upstream's expectation timeout). By then the cache has
+/// been filled anew, or the cluster has bigger trouble.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Writes that are not seen yet, by UID.
+#[derive(Debug, Clone, Default)]
+pub struct Pace {
+    created: BTreeMap<String, (Arc<Pod>, Timestamp)>,
+    deleted: BTreeMap<String, Timestamp>,
+}
+
+impl Pace {
+    /// Takes note of a pod that was created, as the server answered.
+    pub fn created(&mut self, pod: Arc<Pod>, now: Timestamp) {
+        self.created.insert(pod.metadata.uid.clone().unwrap_or_default(), (pod, now));
+    }
+
+    /// Takes note of a pod whose deletion was accepted.
+    pub fn deleted(&mut self, uid: &str, now: Timestamp) {
+        self.deleted.insert(uid.to_owned(), now);
+    }
+
+    /// The pods as they are, to the best of our knowledge.
+    ///
+    /// `reached` tells whether the cache has come as far as a resourceVersion, `list` reads the cache. They are asked in
+    /// this order: a pod which the cache should have by then and does not list is gone.
+    pub fn overlay(
+        &mut self,
+        reached: impl Fn(&str) -> bool,
+        list: impl FnOnce() -> Vec<Arc<Pod>>,
+        now: Timestamp,
+    ) -> Vec<Arc<Pod>> {
+        let late = |since: &Timestamp| now.duration_since(*since) > PATIENCE;
+        self.created.retain(|_, (pod, since)| {
+            let version = pod.metadata.resource_version.as_deref().unwrap_or_default();
+            !late(since) && !reached(version)
+        });
+        let mut pods = list();
+        let listed: HashSet<&str> = pods.iter().filter_map(|pod| pod.metadata.uid.as_deref()).collect();
+        self.created.retain(|uid, _| !listed.contains(uid.as_str()));
+        let waiting: HashSet<&str> = pods
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .chain(self.created.values().map(|(pod, _)| pod))
+            .filter_map(|pod| pod.metadata.uid.as_deref())
+            .collect();
+        self.deleted.retain(|uid, since| !late(since) && waiting.contains(uid.as_str()));
+        pods.extend(self.created.values().map(|(pod, _)| pod.clone()));
+        pods
+    }
+
+    /// The pods whose deletion was accepted and is not seen yet.
+    pub fn deleting(&self) -> BTreeSet<String> {
+        self.deleted.keys().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(uid: &str, version: u32, going: bool) -> Arc<Pod> {
+        let deleted = going.then_some("2026-01-01T00:00:00Z");
+        let metadata = json!({"uid": uid, "resourceVersion": version.to_string(), "deletionTimestamp": deleted});
+        Arc::new(serde_json::from_value(json!({"metadata": metadata})).unwrap())
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// Created: a (version 5); deleted: b. What is shown, and what is still held to be on its way out?
+    fn check(cache: &[(&str, bool)], reached: u32, second: i64, shown: &str, deleting: &str) {
+        let mut pace = Pace::default();
+        pace.created(pod("a", 5, false), at(0));
+        pace.deleted("b", at(0));
+        let list = || cache.iter().map(|(uid, going)| pod(uid, 1, *going)).collect();
+        let pods = pace.overlay(|version| version.parse::<u32>().unwrap() <= reached, list, at(second));
+        let uids: Vec<String> = pods.iter().map(|pod| pod.metadata.uid.clone().unwrap()).collect();
+        assert_eq!(uids.join(" "), shown);
+        assert_eq!(pace.deleting().into_iter().collect::<Vec<_>>().join(" "), deleting);
+    }
+
+    #[test]
+    fn writes_are_laid_over_the_cache_until_seen() {
+        check(&[("b", false)], 4, 0, "b a", "b");
+        check(&[("b", false), ("a", false)], 5, 0, "b a", "b");
+        check(&[("b", true)], 4, 0, "b a", "");
+        check(&[], 4, 0, "a", "");
+    }
+
+    #[test]
+    fn a_pod_that_came_and_went_unseen_is_gone() {
+        check(&[("b", false)], 5, 0, "b", "b");
+    }
+
+    #[test]
+    fn patience_ends() {
+        check(&[("b", false)], 4, 300, "b a", "b");
+        check(&[("b", false)], 4, 301, "b", "");
+    }
+
+    #[test]
+    fn a_pod_deleted_before_it_was_seen_is_on_its_way_out() {
+        let mut pace = Pace::default();
+        pace.created(pod("a", 5, false), at(0));
+        pace.deleted("a", at(0));
+        let pods = pace.overlay(|_| false, Vec::new, at(0));
+        assert_eq!((pods.len(), pace.deleting().len()), (1, 1));
+    }
+}
