@@ -1,1 +1,132 @@
-fn main() {}
+//! `cargo run -p xtask`: writes the type graph of the built-in kinds, `crates/garrison-api/src/schema/graph.json`.
+//!
+//! The graph joins two sources. k8s-openapi's schemas know the JSON names, types and descriptions. The source text of
+//! k8s-pb, which is read and not linked, knows the protobuf tags, and in its comments the markers of lists and patches.
+//!
+//! k8s-pb is found in cargo's registry; `cargo fetch` with it as a dependency anywhere puts it there.
+
+mod markers;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::{apps, authentication, authorization, autoscaling, coordination, core, events, networking, policy, rbac, scheduling, storage};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the project's root")?;
+    let markers = markers::read()?;
+    let mut graph = Map::new();
+    for (name, schema) in definitions() {
+        graph.insert(name.clone(), type_of(&name, &schema, &markers));
+    }
+    let out = root.join("crates/garrison-api/src/schema/graph.json");
+    std::fs::write(&out, serde_json::to_string_pretty(&Value::Object(graph))? + "\n")?;
+    println!("wrote {}", out.display());
+    Ok(())
+}
+
+/// The schemas of every type that a served kind, or one on the road, is made of.
+fn definitions() -> Map<String, Value> {
+    let mut generator: SchemaGenerator = SchemaSettings::openapi3().into_generator();
+    macro_rules! include {
+        ($($kind:ty),* $(,)?) => { $(let _ = generator.subschema_for::<$kind>();)* };
+    }
+    include!(
+        core::v1::Namespace, core::v1::Node, core::v1::Pod, core::v1::ConfigMap, core::v1::Secret, core::v1::ServiceAccount, core::v1::Event,
+        core::v1::Binding, core::v1::Service, core::v1::Endpoints, core::v1::LimitRange, core::v1::ResourceQuota, core::v1::PersistentVolume,
+        core::v1::PersistentVolumeClaim, core::v1::ReplicationController, core::v1::PodTemplate,
+        apps::v1::DaemonSet, apps::v1::ControllerRevision, apps::v1::Deployment, apps::v1::ReplicaSet, apps::v1::StatefulSet,
+        coordination::v1::Lease, scheduling::v1::PriorityClass, policy::v1::Eviction, policy::v1::PodDisruptionBudget,
+        authentication::v1::TokenRequest, authentication::v1::TokenReview, authentication::v1::SelfSubjectReview,
+        authorization::v1::SelfSubjectAccessReview, authorization::v1::SelfSubjectRulesReview, authorization::v1::SubjectAccessReview,
+        autoscaling::v1::Scale, events::v1::Event, networking::v1::NetworkPolicy,
+        rbac::v1::Role, rbac::v1::RoleBinding, rbac::v1::ClusterRole, rbac::v1::ClusterRoleBinding,
+        storage::v1::CSIDriver, storage::v1::CSINode, storage::v1::StorageClass, storage::v1::VolumeAttachment,
+        meta::DeleteOptions, meta::Status, meta::LabelSelector,
+    );
+    generator.take_definitions(true)
+}
+
+/// One type: its description and fields, or what kind of scalar it is.
+fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
+    let description = schema["description"].clone();
+    let Some(properties) = schema["properties"].as_object() else { return json!({"description": description, "scalar": scalar(name)}) };
+    let known = markers.get(&markers::type_key(name));
+    let mut fields = Map::new();
+    for (json_name, property) in properties {
+        let mut field = field_type(property);
+        if let Some(text) = property["description"].as_str() {
+            field["description"] = text.into();
+        }
+        let marks = known.and_then(|marks| marks.get(&normal(json_name)).cloned().or_else(|| inlined(name, json_name, marks, markers)));
+        for (key, value) in marks.into_iter().flatten().filter(|(key, _)| key != "message") {
+            field[key] = value;
+        }
+        fields.insert(json_name.clone(), field);
+    }
+    json!({"description": description, "fields": fields, "required": schema["required"]})
+}
+
+/// A field that protobuf keeps in an embedded message, and JSON beside the others: its marks, and the way `via` which tag.
+fn inlined(name: &str, json_name: &str, own: &BTreeMap<String, Map<String, Value>>, markers: &markers::Markers) -> Option<Map<String, Value>> {
+    let package = name.rsplit_once('.')?.0;
+    own.values().find_map(|embedding| {
+        let message = format!("{package}.{}", embedding["message"].as_str()?);
+        let mut marks = markers.get(&markers::type_key(&message))?.get(&normal(json_name))?.clone();
+        marks.insert("via".into(), embedding.get("tag")?.clone());
+        Some(marks)
+    })
+}
+
+/// Types that are written as one JSON scalar.
+fn scalar(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or_default() {
+        "Quantity" => "quantity",
+        "IntOrString" => "intOrString",
+        "Time" => "time",
+        "MicroTime" => "microTime",
+        _ => "any",
+    }
+}
+
+fn field_type(property: &Value) -> Value {
+    if let Some(reference) = reference(property) {
+        return json!({"type": reference});
+    }
+    if property["type"] == "array" {
+        let mut element = field_type(&property["items"]);
+        element["list"] = true.into();
+        return element;
+    }
+    if property["type"] == "object" && property["additionalProperties"].is_object() {
+        let mut element = field_type(&property["additionalProperties"]);
+        element["map"] = true.into();
+        return element;
+    }
+    let name = match (property["type"].as_str().unwrap_or("any"), property["format"].as_str()) {
+        ("string", Some("byte")) => "bytes",
+        ("string", Some("date-time")) => "time",
+        ("string", _) => "string",
+        ("integer", Some("int64")) => "int64",
+        ("integer", _) => "int32",
+        ("boolean", _) => "bool",
+        ("number", _) => "double",
+        _ => "any",
+    };
+    json!({"type": name})
+}
+
+/// The type that a property refers to, directly or wrapped in `allOf`.
+fn reference(property: &Value) -> Option<String> {
+    let direct = property["$ref"].as_str();
+    let wrapped = || property["allOf"][0]["$ref"].as_str();
+    direct.or_else(wrapped).and_then(|path| path.rsplit('/').next()).map(String::from)
+}
+
+/// Names compare without case and underscores: `podCIDR` and `pod_cidr` are one.
+fn normal(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}

@@ -1,0 +1,100 @@
+//! Protobuf tags and patch markers, read from the source text of k8s-pb.
+
+use crate::normal;
+use anyhow::{Context, Result};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Type name → normalised field name → what is known of it.
+pub(crate) type Markers = BTreeMap<String, BTreeMap<String, Map<String, Value>>>;
+
+/// Reads every module of k8s-pb.
+///
+/// # Errors
+/// When k8s-pb is not in cargo's registry.
+pub(crate) fn read() -> Result<Markers> {
+    let source = source_directory()?;
+    let mut found = Markers::new();
+    for (module, prefix) in [("api", "io.k8s.api"), ("apimachinery", "io.k8s.apimachinery")] {
+        walk(&source.join(module), prefix, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn source_directory() -> Result<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let registry = home.context("cargo's home")?.join("registry/src");
+    let indexes = std::fs::read_dir(&registry).with_context(|| format!("reading {}", registry.display()))?;
+    let candidates = indexes.flatten().map(|index| index.path().join("k8s-pb-0.9.0/src"));
+    candidates.into_iter().find(|path| path.exists()).context("k8s-pb 0.9.0 is not in cargo's registry: `cargo fetch` it once in any package")
+}
+
+fn walk(directory: &Path, prefix: &str, found: &mut Markers) -> Result<()> {
+    for entry in std::fs::read_dir(directory)?.flatten() {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if path.is_dir() {
+            walk(&path, &format!("{prefix}.{name}"), found)?;
+        } else if name == "mod.rs" {
+            module(&std::fs::read_to_string(&path)?, prefix, found);
+        }
+    }
+    Ok(())
+}
+
+/// Reads one module line by line: comments before a field hold its markers, the attribute its tag.
+fn module(text: &str, prefix: &str, found: &mut Markers) {
+    let mut current: Option<String> = None;
+    let mut marks = Map::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix("pub struct ") {
+            let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+            current = Some(type_key(&format!("{prefix}.{name}")));
+            marks.clear();
+        } else if let Some(comment) = line.strip_prefix("/// ") {
+            comment_marks(comment.trim(), &mut marks);
+        } else if let Some(tag) = line.strip_prefix("#[prost(").and_then(tag) {
+            marks.insert("tag".into(), tag.into());
+        } else if let Some((field, _)) = line.strip_prefix("pub ").and_then(|rest| rest.split_once(':')) {
+            if let Some(name) = &current {
+                let field = field.trim_start_matches("r#");
+                marks.insert("message".into(), message(line).into());
+                found.entry(name.clone()).or_default().insert(normal(field), std::mem::take(&mut marks));
+            }
+            marks.clear();
+        } else if line == "}" {
+            current = None;
+            marks.clear();
+        }
+    }
+}
+
+/// Types are found without regard to case: prost writes `ClientIpConfig` where Kubernetes has `ClientIPConfig`.
+pub(crate) fn type_key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// The last name in a field's Rust type: the message, for fields that hold one.
+fn message(line: &str) -> String {
+    let words: Vec<&str> = line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.last().copied().unwrap_or_default().to_string()
+}
+
+fn tag(attribute: &str) -> Option<u64> {
+    attribute.split_once("tag = \"")?.1.split('"').next()?.parse().ok()
+}
+
+fn comment_marks(comment: &str, marks: &mut Map<String, Value>) {
+    if let Some(key) = comment.strip_prefix("+patchMergeKey=") {
+        marks.insert("mergeKey".into(), key.into());
+    } else if let Some(strategy) = comment.strip_prefix("+patchStrategy=") {
+        marks.insert("strategy".into(), strategy.into());
+    } else if let Some(kind) = comment.strip_prefix("+listType=") {
+        marks.insert("listType".into(), kind.into());
+    } else if let Some(key) = comment.strip_prefix("+listMapKey=") {
+        let keys = marks.entry("listMapKeys").or_insert_with(|| Value::Array(Vec::new()));
+        if let Some(keys) = keys.as_array_mut() {
+            keys.push(key.into());
+        }
+    }
+}
