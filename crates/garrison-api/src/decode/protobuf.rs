@@ -1,0 +1,164 @@
+//! Kubernetes' protobuf envelope to a JSON value, driven by the type graph.
+//!
+//! The envelope is `k8s\0` and `runtime.Unknown{typeMeta = 1, raw = 2}`; `raw` holds the object's message.
+
+mod wire;
+
+use crate::schema::{self, Field, Scalar, Type};
+use crate::status_error::Status;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
+use wire::{Reader, Wire};
+
+const MAGIC: &[u8] = b"k8s\0";
+/// Messages nest a few dozen deep at most (JSON schema properties); a hostile body must not exhaust the stack.
+const DEEPEST: usize = 64;
+
+/// Why a body is no protobuf of ours.
+pub(super) type Result<T> = std::result::Result<T, &'static str>;
+
+/// Decodes a whole body.
+pub(super) fn decode(body: &[u8]) -> std::result::Result<Value, Status> {
+    envelope(body).map_err(|why| Status::bad_request(format!("the body is no Kubernetes protobuf: {why}")))
+}
+
+fn envelope(body: &[u8]) -> Result<Value> {
+    let mut reader = Reader::new(body.strip_prefix(MAGIC).ok_or("it does not begin with k8s\\0")?);
+    let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &[][..]);
+    while let Some((tag, value)) = reader.next()? {
+        match tag {
+            1 => {
+                let mut meta = Reader::new(value.bytes()?);
+                while let Some((tag, value)) = meta.next()? {
+                    match tag {
+                        1 => api_version = value.text()?,
+                        2 => kind = value.text()?,
+                        _ => {}
+                    }
+                }
+            }
+            2 => raw = value.bytes()?,
+            _ => {}
+        }
+    }
+    let described = schema::of_kind(&api_version, &kind).ok_or("its kind is not known here")?;
+    let mut object = message(described, raw, 0)?;
+    object["apiVersion"] = api_version.into();
+    object["kind"] = kind.into();
+    Ok(object)
+}
+
+fn message(described: &Type, bytes: &[u8], depth: usize) -> Result<Value> {
+    let mut map = Map::new();
+    fill(described, None, bytes, &mut map, depth)?;
+    Ok(Value::Object(map))
+}
+
+/// Reads the fields of a message, or of an embedded one (`via`), into one JSON object.
+fn fill(described: &Type, via: Option<u32>, bytes: &[u8], map: &mut Map<String, Value>, depth: usize) -> Result<()> {
+    if depth > DEEPEST {
+        return Err("it is nested too deep");
+    }
+    let mut reader = Reader::new(bytes);
+    while let Some((tag, value)) = reader.next()? {
+        if via.is_none() && described.fields.values().any(|field| field.via == Some(tag)) {
+            fill(described, Some(tag), value.bytes()?, map, depth + 1)?;
+            continue;
+        }
+        // A tag that the graph does not know is a field newer than it.
+        let known = described.fields.iter().find(|(_, field)| field.tag == Some(tag) && field.via == via);
+        if let Some((name, field)) = known {
+            add(name, field, &value, map, depth)?;
+        }
+    }
+    Ok(())
+}
+
+fn add(name: &str, field: &Field, value: &Wire<'_>, map: &mut Map<String, Value>, depth: usize) -> Result<()> {
+    if field.map {
+        let mut entry = Reader::new(value.bytes()?);
+        let (mut key, mut element) = (String::new(), None);
+        while let Some((tag, value)) = entry.next()? {
+            match tag {
+                1 => key = value.text()?,
+                2 => element = Some(one(field, &value, depth)?),
+                _ => {}
+            }
+        }
+        let element = element.map_or_else(|| empty(field), Ok)?;
+        if let Some(entries) = map.entry(name).or_insert_with(|| json!({})).as_object_mut() {
+            entries.insert(key, element);
+        }
+    } else if field.list {
+        let element = one(field, value, depth)?;
+        if let Some(list) = map.entry(name).or_insert_with(|| json!([])).as_array_mut() {
+            list.push(element);
+        }
+    } else {
+        let element = one(field, value, depth)?;
+        // Go's encoder writes what JSON would omit: zero values of fields without a pointer.
+        if !is_zero(&element) || matches!(value, Wire::Varint(_)) {
+            map.insert(name.into(), element);
+        }
+    }
+    Ok(())
+}
+
+/// A map's value that was left out is the type's zero.
+fn empty(field: &Field) -> Result<Value> {
+    match field.referred() {
+        Some(described) if described.scalar.is_none() => Ok(json!({})),
+        _ => Ok("".into()),
+    }
+}
+
+fn is_zero(value: &Value) -> bool {
+    value.as_str().is_some_and(str::is_empty) || value.is_null() || value.as_object().is_some_and(Map::is_empty)
+}
+
+fn one(field: &Field, value: &Wire<'_>, depth: usize) -> Result<Value> {
+    if let Some(described) = field.referred() {
+        return match described.scalar {
+            None => message(described, value.bytes()?, depth + 1),
+            Some(scalar) => special(scalar, value.bytes()?),
+        };
+    }
+    match field.type_name.as_str() {
+        "string" => value.text().map(Value::from),
+        "bytes" => Ok(STANDARD.encode(value.bytes()?).into()),
+        "bool" => Ok((value.varint()? != 0).into()),
+        // Negative numbers travel as 64 bits in two's complement.
+        "int32" | "int64" => Ok(value.varint()?.cast_signed().into()),
+        "double" => Ok(value.double()?.into()),
+        "time" => special(Scalar::Time, value.bytes()?),
+        _ => special(Scalar::Any, value.bytes()?),
+    }
+}
+
+/// Messages that JSON writes as one value.
+fn special(scalar: Scalar, bytes: &[u8]) -> Result<Value> {
+    let (mut first, mut second, mut text, mut raw) = (0_i64, 0_i64, None, None);
+    let mut reader = Reader::new(bytes);
+    while let Some((tag, value)) = reader.next()? {
+        match (tag, &value) {
+            (1, Wire::Varint(number)) => first = number.cast_signed(),
+            (2, Wire::Varint(number)) => second = number.cast_signed(),
+            (1, Wire::Bytes(bytes)) => raw = Some(*bytes),
+            (3, Wire::Bytes(_)) => text = Some(value.text()?),
+            _ => {}
+        }
+    }
+    match scalar {
+        Scalar::Quantity => Ok(std::str::from_utf8(raw.unwrap_or(b"0")).map_err(|_| "a quantity is no text")?.into()),
+        Scalar::IntOrString if first == 1 => Ok(text.unwrap_or_default().into()),
+        Scalar::IntOrString => Ok(second.into()),
+        Scalar::Any => serde_json::from_slice(raw.unwrap_or(b"null")).map_err(|_| "an embedded object is no JSON"),
+        Scalar::Time | Scalar::MicroTime if bytes.is_empty() => Ok(Value::Null),
+        Scalar::Time | Scalar::MicroTime => {
+            let nanos = i32::try_from(second).map_err(|_| "a time is out of range")?;
+            let time = jiff::Timestamp::new(first, nanos).map_err(|_| "a time is out of range")?;
+            let form = if scalar == Scalar::Time { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%.6fZ" };
+            Ok(time.strftime(form).to_string().into())
+        }
+    }
+}
