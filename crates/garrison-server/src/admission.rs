@@ -3,8 +3,6 @@
 mod pod;
 mod priority;
 mod service_account;
-#[cfg(test)]
-mod tests;
 
 use crate::{Server, request::Target, storage::Storage};
 use garrison_api::{Status, resource};
