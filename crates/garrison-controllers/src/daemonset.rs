@@ -1,10 +1,106 @@
-//! The DaemonSet controller.
+//! The DaemonSet controller: one daemon pod on each eligible node.
+//!
+//! [`triggers`] say which sets to look at, `garrison-plan` what each needs, [`act`] does it. What the controller wrote and
+//! has not seen yet is in the set's [`Book`], so the plan never acts twice on one cause.
 
-use crate::Context;
-use std::sync::Arc;
+mod act;
+mod triggers;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{Context, cache::Key, event::Recorder, queue::Queue};
+use garrison_plan::daemonset::{self, Memory, Observed, Plan, ownership, pace::Pace};
+use jiff::Timestamp;
+use k8s_openapi::api::{apps::v1::DaemonSet, core::v1::Pod};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
+/// The name under which events are recorded.
+const COMPONENT: &str = "daemonset-controller";
+
 /// Runs until `shutdown`.
-pub async fn run(_context: Arc<Context>, shutdown: CancellationToken) {
-    shutdown.cancelled().await;
+pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
+    let synced = async {
+        context.pods.synced().await;
+        context.nodes.synced().await;
+        context.revisions.synced().await;
+        context.daemon_sets.synced().await;
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => return,
+        () = synced => {}
+    }
+    let queue = Queue::default();
+    triggers::subscribe(&context, &queue);
+    let workers = context.config.daemonset_workers;
+    let recorder = Recorder::start(context.client.clone(), COMPONENT);
+    let controller = Controller { context, recorder, books: Mutex::default() };
+    queue.work("daemonset", workers, &shutdown, |key| controller.look_at(key)).await;
+}
+
+struct Controller {
+    context: Arc<Context>,
+    recorder: Recorder,
+    /// Locked only to take a book out or put it back; the worker that has the key has the book.
+    books: Mutex<HashMap<Key, Book>>,
+}
+
+/// What is kept of a set between two looks. Belongs to one UID: a set made anew under the same name starts afresh.
+#[derive(Default)]
+struct Book {
+    uid: String,
+    pace: Pace,
+    memory: Memory,
+}
+
+impl Controller {
+    async fn look_at(&self, key: Key) -> Result<Option<Duration>, act::Error> {
+        let book = self.books.lock().remove(&key);
+        let Some(set) = self.context.daemon_sets.get(&key) else { return Ok(None) };
+        let uid = set.metadata.uid.clone().unwrap_or_default();
+        let mut book = book.filter(|book| book.uid == uid).unwrap_or_else(|| Book { uid, ..Book::default() });
+        let outcome = self.sync(&set, &mut book).await;
+        self.books.lock().insert(key, book);
+        outcome
+    }
+
+    async fn sync(&self, set: &DaemonSet, book: &mut Book) -> Result<Option<Duration>, act::Error> {
+        let plan = self.plan(set, book);
+        book.memory = plan.memory.clone();
+        let acted = act::carry_out(self, set, &plan, book).await?;
+        // The counters are taken from after the deed.
+        let (status, wake_at) = if plan.acts() {
+            let after = self.plan(set, book);
+            (after.status, after.wake_at)
+        } else {
+            (plan.status, plan.wake_at)
+        };
+        let written = act::write_status(self, set, status).await;
+        acted.and(written)?;
+        Ok(wake_at.map(|at| Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)))
+    }
+
+    fn plan(&self, set: &DaemonSet, book: &mut Book) -> Plan {
+        let Context { pods, nodes, revisions, .. } = &*self.context;
+        let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
+        let now = Timestamp::now();
+        let own = || pods.in_namespace(namespace).into_iter().filter(|pod| concerns(set, pod)).collect();
+        let pods = book.pace.overlay(|version| pods.has_reached(version), own, now);
+        daemonset::plan(&Observed {
+            set,
+            nodes: &nodes.list(),
+            pods: &pods,
+            deleting: &book.pace.deleting(),
+            revisions: &revisions.in_namespace(namespace),
+            memory: &book.memory,
+            now,
+        })
+    }
+}
+
+/// Whether a pod is the set's own, or nobody's.
+fn concerns(set: &DaemonSet, pod: &Pod) -> bool {
+    ownership::controller_of(&pod.metadata).is_none_or(|owner| Some(&owner.uid) == set.metadata.uid.as_ref())
 }
