@@ -1,12 +1,51 @@
 //! Patches: RFC 6902, RFC 7386 and Kubernetes' strategic merge.
 
+mod strategic;
+
+use crate::schema;
 use crate::status_error::Status;
 use serde_json::Value;
+
+/// What clients may send, for answers of 415.
+const MEDIA_TYPES: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+/// As many operations as upstream takes in one JSON patch.
+const MOST_OPERATIONS: usize = 10_000;
 
 /// Applies `body` of media type `content_type` to `current`, an object of that `api_version` and `kind`.
 ///
 /// # Errors
 /// 400 for a malformed patch, 415 for an unknown media type, 422 for a JSON patch whose `test` fails or whose path is missing.
 pub fn apply(api_version: &str, kind: &str, current: &Value, content_type: &str, body: &[u8]) -> Result<Value, Status> {
-    unimplemented!("{api_version} {kind} {current} {content_type} {}", body.len())
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !MEDIA_TYPES.split(", ").any(|known| known == media_type) {
+        return Err(Status::unsupported_media_type(MEDIA_TYPES));
+    }
+    let malformed = |error: serde_json::Error| Status::bad_request(format!("error decoding patch: {error}"));
+    let mut patched = current.clone();
+    if media_type == "application/json-patch+json" {
+        let operations: json_patch::Patch = serde_json::from_slice(body).map_err(malformed)?;
+        if operations.len() > MOST_OPERATIONS {
+            return Err(Status::too_large(MOST_OPERATIONS));
+        }
+        let refused = |error: json_patch::PatchError| {
+            let mut status = Status::bad_request(format!("the server rejected our request due to an error in our request: {error}"));
+            (status.code, status.reason) = (422, "Invalid".into());
+            status
+        };
+        json_patch::patch(&mut patched, &operations).map_err(refused)?;
+        return Ok(patched);
+    }
+    let patch: Value = serde_json::from_slice(body).map_err(malformed)?;
+    if !patch.is_object() {
+        return Err(Status::bad_request("error decoding patch: it is no JSON object"));
+    }
+    if media_type == "application/merge-patch+json" {
+        json_patch::merge(&mut patched, &patch);
+        return Ok(patched);
+    }
+    strategic::merge(schema::of_kind(api_version, kind), &mut patched, patch).map_err(|why| Status::bad_request(format!("error decoding patch: {why}")))?;
+    Ok(patched)
 }
+
+#[cfg(test)]
+mod tests;
