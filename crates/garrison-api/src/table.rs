@@ -1,8 +1,12 @@
 //! `meta.k8s.io` tables: the columns that `kubectl get` prints (upstream `pkg/printers/internalversion`).
 
+mod duration;
+mod node;
+mod pod;
+
 use crate::resource::Resource;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What each row carries of its object (`?includeObject=`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,17 +18,221 @@ pub enum IncludeObject {
     Object,
 }
 
+/// A column: name, type, whether only `-o wide` shows it.
+type Column = (&'static str, &'static str, bool);
+
+const NAME: Column = ("Name", "string", false);
+const AGE: Column = ("Age", "string", false);
+
+/// Columns of each kind; a kind without a line has name and age.
+fn layout(kind: &str) -> &'static [Column] {
+    match kind {
+        "Pod" => &[
+            NAME,
+            ("Ready", "string", false),
+            ("Status", "string", false),
+            ("Restarts", "string", false),
+            AGE,
+            ("IP", "string", true),
+            ("Node", "string", true),
+            ("Nominated Node", "string", true),
+            ("Readiness Gates", "string", true),
+        ],
+        "Node" => &[
+            NAME,
+            ("Status", "string", false),
+            ("Roles", "string", false),
+            AGE,
+            ("Version", "string", false),
+            ("Internal-IP", "string", true),
+            ("External-IP", "string", true),
+            ("OS-Image", "string", true),
+            ("Kernel-Version", "string", true),
+            ("Container-Runtime", "string", true),
+        ],
+        "DaemonSet" => &[
+            NAME,
+            ("Desired", "integer", false),
+            ("Current", "integer", false),
+            ("Ready", "integer", false),
+            ("Up-to-date", "integer", false),
+            ("Available", "integer", false),
+            ("Node Selector", "string", false),
+            AGE,
+            ("Containers", "string", true),
+            ("Images", "string", true),
+            ("Selector", "string", true),
+        ],
+        "ControllerRevision" => &[NAME, ("Controller", "string", false), ("Revision", "integer", false), AGE],
+        "Namespace" => &[NAME, ("Status", "string", false), AGE],
+        "ConfigMap" => &[NAME, ("Data", "integer", false), AGE],
+        "Secret" => &[NAME, ("Type", "string", false), ("Data", "integer", false), AGE],
+        "ServiceAccount" => &[NAME, ("Secrets", "integer", false), AGE],
+        "Lease" => &[NAME, ("Holder", "string", false), AGE],
+        "PriorityClass" => &[
+            NAME,
+            ("Value", "integer", false),
+            ("Global-Default", "boolean", false),
+            AGE,
+            ("PreemptionPolicy", "string", false),
+        ],
+        "Event" => &[
+            ("Last Seen", "string", false),
+            ("Type", "string", false),
+            ("Reason", "string", false),
+            ("Object", "string", false),
+            ("Subobject", "string", true),
+            ("Source", "string", true),
+            ("Message", "string", false),
+            ("First Seen", "string", true),
+            ("Count", "integer", true),
+            ("Name", "string", true),
+        ],
+        _ => &[NAME, AGE],
+    }
+}
+
 /// Column definitions of a kind.
 pub fn columns(resource: &Resource) -> Value {
-    unimplemented!("{resource:?}")
+    let definition = |(name, kind, wide): &Column| {
+        let format = if *name == "Name" { "name" } else { "" };
+        json!({"name": name, "type": kind, "format": format, "description": "", "priority": i32::from(*wide)})
+    };
+    layout(resource.kind).iter().map(definition).collect()
 }
 
 /// One row: `{"cells": […], "object": …}`.
 pub fn row(resource: &Resource, object: &Value, include: IncludeObject, now: Timestamp) -> Value {
-    unimplemented!("{resource:?} {object} {include:?} {now}")
+    let mut row = json!({"cells": cells(resource.kind, object, now)});
+    match include {
+        IncludeObject::None => {}
+        IncludeObject::Metadata => row["object"] = partial_metadata(object),
+        IncludeObject::Object => row["object"] = object.clone(),
+    }
+    row
 }
 
 /// The `PartialObjectMetadata` form of an object.
 pub fn partial_metadata(object: &Value) -> Value {
-    unimplemented!("{object}")
+    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }
+
+fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
+    let name = text(object, "/metadata/name");
+    let age = duration::since(text(object, "/metadata/creationTimestamp"), now);
+    let size = |field: &str| object[field].as_object().map_or(0, serde_json::Map::len);
+    match kind {
+        "Pod" => pod::cells(object, age, now),
+        "Node" => node::cells(object, age),
+        "DaemonSet" => daemon_set(object, age),
+        "ControllerRevision" => json!([name, controller(object), object["revision"].as_i64().unwrap_or(0), age]),
+        "Namespace" => json!([name, text(object, "/status/phase"), age]),
+        "ConfigMap" => json!([name, size("data") + size("binaryData"), age]),
+        "Secret" => json!([name, text(object, "/type"), size("data"), age]),
+        "ServiceAccount" => json!([name, object["secrets"].as_array().map_or(0, Vec::len), age]),
+        "Lease" => json!([name, text(object, "/spec/holderIdentity"), age]),
+        "PriorityClass" => {
+            let default = object["globalDefault"].as_bool().unwrap_or(false);
+            json!([name, object["value"].as_i64().unwrap_or(0), default, age, text(object, "/preemptionPolicy")])
+        }
+        "Event" => event(object, now),
+        _ => json!([name, age]),
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// `<none>` for what is not there.
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "<none>" } else { text }
+}
+
+/// `a=b,c=d`, or `<none>`.
+fn pairs(map: &Value) -> String {
+    let words: Vec<String> = map.as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    or_none(&words.join(",")).into()
+}
+
+/// A `LabelSelector` in its text form.
+fn selector(selector: &Value) -> String {
+    let mut words: Vec<String> =
+        selector["matchLabels"].as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let key = expression["key"].as_str().unwrap_or_default();
+        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        words.push(match expression["operator"].as_str() {
+            Some("In") => format!("{key} in ({})", values.join(",")),
+            Some("NotIn") => format!("{key} notin ({})", values.join(",")),
+            Some("DoesNotExist") => format!("!{key}"),
+            _ => key.into(),
+        });
+    }
+    or_none(&words.join(",")).into()
+}
+
+fn daemon_set(object: &Value, age: String) -> Value {
+    let count = |field: &str| object["status"][field].as_i64().unwrap_or(0);
+    let containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+    let joined = |field: &str| {
+        let words: Vec<&str> = containers.into_iter().flatten().filter_map(|container| container[field].as_str()).collect();
+        words.join(",")
+    };
+    json!([
+        text(object, "/metadata/name"),
+        count("desiredNumberScheduled"),
+        count("currentNumberScheduled"),
+        count("numberReady"),
+        count("updatedNumberScheduled"),
+        count("numberAvailable"),
+        pairs(&object["spec"]["template"]["spec"]["nodeSelector"]),
+        age,
+        joined("name"),
+        joined("image"),
+        selector(&object["spec"]["selector"]),
+    ])
+}
+
+/// `daemonset.apps/NAME` of the owner that controls it.
+fn controller(object: &Value) -> String {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let controlling = owners.into_iter().flatten().find(|owner| owner["controller"] == true);
+    controlling.map_or_else(
+        || "<none>".into(),
+        |owner| {
+            let group = owner["apiVersion"].as_str().and_then(|version| version.split_once('/')).map(|(group, _)| format!(".{group}"));
+            let kind = owner["kind"].as_str().unwrap_or_default().to_lowercase();
+            format!("{kind}{}/{}", group.unwrap_or_default(), owner["name"].as_str().unwrap_or_default())
+        },
+    )
+}
+
+fn event(object: &Value, now: Timestamp) -> Value {
+    let or = |first: &str, second: &str| if text(object, first).is_empty() { text(object, second).to_string() } else { text(object, first).to_string() };
+    let first = duration::since(&or("/firstTimestamp", "/eventTime"), now);
+    let last = match text(object, "/series/lastObservedTime") {
+        "" => text(object, "/lastTimestamp"),
+        time => time,
+    };
+    let last = if last.is_empty() { first.clone() } else { duration::since(last, now) };
+    let about = format!("{}/{}", text(object, "/involvedObject/kind").to_lowercase(), text(object, "/involvedObject/name"));
+    let source = [or("/source/component", "/reportingComponent"), or("/source/host", "/reportingInstance")];
+    let source: Vec<&str> = source.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+    let count = object.pointer("/series/count").or(object.get("count")).and_then(Value::as_i64).unwrap_or(1).max(1);
+    json!([
+        last,
+        text(object, "/type"),
+        text(object, "/reason"),
+        about,
+        text(object, "/involvedObject/fieldPath"),
+        source.join(", "),
+        text(object, "/message").trim(),
+        first,
+        count,
+        text(object, "/metadata/name"),
+    ])
+}
+
+#[cfg(test)]
+mod tests;
