@@ -36,14 +36,16 @@ async fn run<R: Record>(mut disk: Disk, memory: &Memory<R>, mut queue: mpsc::Rec
     let mut flush_at = None;
     let close = loop {
         let received = match flush_at {
-            Some(deadline) => timeout_at(deadline, queue.recv()).await,
-            None => Ok(queue.recv().await),
+            // However many lazy writes keep coming, what came first is due.
+            Some(deadline) if Instant::now() >= deadline => None,
+            Some(deadline) => timeout_at(deadline, queue.recv()).await.ok(),
+            None => Some(queue.recv().await),
         };
         let outcome = match received {
-            Err(_elapsed) => disk.flush(),
-            Ok(None) => break None,
-            Ok(Some(Request::Close(done))) => break Some(done),
-            Ok(Some(Request::Write(write, reply))) => {
+            None => disk.flush(),
+            Some(None) => break None,
+            Some(Some(Request::Close(done))) => break Some(done),
+            Some(Some(Request::Write(write, reply))) => {
                 let (batch, close) = gather((write, reply), &mut queue);
                 let outcome = commit(&mut disk, memory, batch);
                 if close.is_some() && outcome.is_ok() {

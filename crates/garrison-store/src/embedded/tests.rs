@@ -7,6 +7,7 @@ use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write as _},
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 fn open(path: &Path) -> Embedded<Text> {
@@ -128,25 +129,28 @@ impl Record for Any {
     }
 }
 
-/// Where the writing process finds its store; set only by the test that starts it.
+/// Where the writing process finds its store; set only by the tests that start it.
 const STORE: &str = "GARRISON_TEST_STORE";
+/// Whether it writes nothing but lazily.
+const LAZY: &str = "GARRISON_TEST_LAZY";
 const WRITERS: usize = 8;
 
-/// Not a test of its own: what `acknowledged_writes_survive_kill_9` runs in a process of its own, until it is killed.
+/// Not a test of its own: what the tests about kill -9 run in a process of its own, until it is killed.
 #[tokio::test]
-#[ignore = "started by another test"]
+#[ignore = "started by other tests"]
 async fn write_until_killed() {
     let store = Arc::new(open(Path::new(&std::env::var_os(STORE).unwrap())));
-    let writers: Vec<_> = (0..WRITERS).map(|n| tokio::spawn(count_up(Arc::clone(&store), n))).collect();
+    let all_lazy = std::env::var_os(LAZY).is_some();
+    let durability = |writer: usize| if all_lazy || writer % 2 == 1 { Durability::Lazy } else { Durability::Synced };
+    let writers: Vec<_> = (0..WRITERS).map(|n| tokio::spawn(count_up(Arc::clone(&store), n, durability(n)))).collect();
     for writer in writers {
         writer.await.unwrap();
     }
 }
 
-/// Raises the number under its own key, and says so after each acknowledgement. Odd writers write lazily.
-async fn count_up(store: Arc<Embedded<Text>>, writer: usize) {
+/// Raises the number under its own key, and says so after each acknowledgement.
+async fn count_up(store: Arc<Embedded<Text>>, writer: usize, durability: Durability) {
     let key = format!("c/w{writer}");
-    let durability = if writer % 2 == 1 { Durability::Lazy } else { Durability::Synced };
     loop {
         let entry = store.get(&key).await.unwrap();
         let expect = entry.as_ref().map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
@@ -158,6 +162,46 @@ async fn count_up(store: Arc<Embedded<Text>>, writer: usize) {
     }
 }
 
+/// What a writing process has acknowledged: writer, number and revision.
+struct Acknowledged {
+    writer: usize,
+    number: u64,
+    revision: Revision,
+}
+
+/// Runs a writing process until `enough` says so of an acknowledgement, kills it with SIGKILL, and hears it to the end.
+fn write_and_kill(path: &Path, lazy: bool, mut enough: impl FnMut(&Acknowledged) -> bool) -> Vec<Acknowledged> {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "embedded::tests::write_until_killed", "--ignored", "--nocapture"])
+        .env(STORE, path)
+        .stdout(Stdio::piped());
+    if lazy {
+        command.env(LAZY, "1");
+    }
+    let mut child = command.spawn().unwrap();
+    let mut all = Vec::new();
+    // The pipe still holds what was acknowledged before the kill: read to its end.
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let Some(numbers) = line.strip_prefix("ack ") else { continue };
+        let numbers: Vec<u64> = numbers.split(' ').map(|number| number.parse().unwrap()).collect();
+        let acknowledged = Acknowledged { writer: numbers[0] as usize, number: numbers[1], revision: numbers[2] };
+        if enough(&acknowledged) {
+            child.kill().unwrap();
+        }
+        all.push(acknowledged);
+    }
+    child.wait().unwrap();
+    assert!(!all.is_empty(), "the writing process said nothing");
+    all
+}
+
+/// The number under each writer's key.
+async fn numbers(store: &Embedded<Text>) -> HashMap<String, u64> {
+    contents(store, "c/").await.into_iter().map(|(key, text, ..)| (key, text.parse().unwrap())).collect()
+}
+
 #[tokio::test]
 async fn acknowledged_writes_survive_kill_9() {
     const ROUNDS: usize = 12;
@@ -166,45 +210,48 @@ async fn acknowledged_writes_survive_kill_9() {
     let mut newest = 0;
     let mut ledger: HashMap<usize, u64> = HashMap::new();
     for round in 0..ROUNDS {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "embedded::tests::write_until_killed", "--ignored", "--nocapture"])
-            .env(STORE, &path)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first_revision = None;
-        let mut acknowledged = 0;
-        // The pipe still holds what was acknowledged before the kill: read to its end.
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-            let line = line.unwrap();
-            let Some(numbers) = line.strip_prefix("ack ") else { continue };
-            let Ok([writer, number, revision]) =
-                <[u64; 3]>::try_from(numbers.split(' ').map(|n| n.parse().unwrap()).collect::<Vec<_>>())
-            else {
-                continue;
-            };
-            first_revision.get_or_insert(revision);
-            newest = newest.max(revision);
-            ledger.insert(writer as usize, number);
-            acknowledged += 1;
-            if acknowledged == 40 + 37 * round {
-                child.kill().unwrap();
-            }
+        let mut count = 0;
+        let written = write_and_kill(&path, false, |_| {
+            count += 1;
+            count == 40 + 37 * round
+        });
+        assert!(written[0].revision > newest, "round {round}: revision {} was given twice", written[0].revision);
+        newest = written.iter().map(|one| one.revision).max().unwrap_or_default();
+        ledger.extend(written.iter().map(|one| (one.writer, one.number)));
+        if round % 2 == 1 {
+            // The next writing process finds what the crash has left.
+            continue;
         }
-        child.wait().unwrap();
-        assert!(first_revision.is_some(), "the writing process said nothing");
         let store = open(&path);
         assert!(store.revision().await.unwrap() >= newest, "round {round}: a revision would be given twice");
-        let found: HashMap<_, _> =
-            contents(&store, "c/").await.into_iter().map(|(key, text, ..)| (key, text.parse::<u64>().unwrap())).collect();
+        let found = numbers(&store).await;
         for writer in (0..WRITERS).step_by(2) {
             let acknowledged = ledger.get(&writer).copied().unwrap_or(0);
             let stored = found.get(&format!("c/w{writer}")).copied().unwrap_or(0);
-            assert!(
-                (acknowledged..=acknowledged + 1).contains(&stored),
-                "round {round}, writer {writer}: {acknowledged} vs {stored}"
-            );
+            let kept = (acknowledged..=acknowledged + 1).contains(&stored);
+            assert!(kept, "round {round}, writer {writer}: {acknowledged} acknowledged, {stored} stored");
         }
         store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn lazy_writes_reach_the_disk_in_time_however_many_follow() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let start = Instant::now();
+    let mut early: HashMap<usize, u64> = HashMap::new();
+    write_and_kill(&path, true, |one| {
+        if start.elapsed() < Duration::from_secs(1) {
+            early.insert(one.writer, one.number);
+        }
+        // Twice as long as a lazy write may wait, and a disk may be slow.
+        start.elapsed() > Duration::from_secs(4)
+    });
+    let store = open(&path);
+    let found = numbers(&store).await;
+    assert!(!early.is_empty());
+    for (writer, number) in early {
+        assert!(found[&format!("c/w{writer}")] >= number, "writer {writer}: {found:?}");
     }
 }
