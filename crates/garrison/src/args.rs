@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Node(commands::Node),
     /// Show which node runs which daemon
     Status(commands::Status),
+    /// The control plane: API server, DaemonSet controller, scheduler, node lifecycle
+    Server(role::server::ServerArgs),
     /// The network daemon: CNI configuration and routes of one node
     NetworkAgent(network_agent::NetworkAgent),
     /// Hold a pod's namespaces open
@@ -57,6 +59,7 @@ impl Command {
             Self::Down(down) => down.run(),
             Self::Node(node) => node.run(),
             Self::Status(status) => status.run(),
+            Self::Server(server) => server.run(),
             Self::NetworkAgent(agent) => {
                 role::log_to_stderr();
                 agent.run()

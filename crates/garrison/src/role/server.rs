@@ -1,0 +1,116 @@
+//! `garrison server`: API server and control loops in one process.
+//!
+//! The loops' client calls the server's router as a function; they would run unchanged against any other cluster.
+
+use anyhow::{Context, Result};
+use garrison_server::Server;
+use garrison_server::identity::User;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServerArgs {
+    /// Where objects, keys and the join token are kept
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/garrison/server")]
+    data_dir: PathBuf,
+    /// Where the API listens
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:6443")]
+    listen: SocketAddr,
+    /// Address that nodes and pods reach this server at [default: the one it listens on, or this machine's]
+    #[arg(long, value_name = "ADDRESS")]
+    advertise_address: Option<IpAddr>,
+    /// A further name or address for the server's certificate; may be repeated
+    #[arg(long = "tls-san", value_name = "NAME")]
+    names: Vec<String>,
+    /// Write an administrator's kubeconfig there
+    #[arg(long, value_name = "FILE")]
+    write_kubeconfig: Option<PathBuf>,
+    /// How long a node may be silent before it counts as unreachable
+    #[arg(long, value_name = "SECONDS", default_value = "40s", value_parser = seconds)]
+    node_monitor_grace_period: Duration,
+    /// The range that pods get their addresses from
+    #[arg(long, value_name = "CIDR", default_value = "10.244.0.0/16")]
+    cluster_cidr: String,
+    /// Prefix length of one node's share of it
+    #[arg(long, value_name = "BITS", default_value_t = 24)]
+    node_cidr_mask_size: u8,
+}
+
+/// `40s`, `2m`, or plain seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let (number, factor) = match text.strip_suffix('m') {
+        Some(number) => (number, 60),
+        None => (text.strip_suffix('s').unwrap_or(text), 1),
+    };
+    number.parse::<u64>().map(|number| Duration::from_secs(number * factor)).map_err(|_| format!("{text} is no time like 40s or 2m"))
+}
+
+/// The address of the interface that leads outside: no packet is sent.
+fn own_address() -> IpAddr {
+    let probe = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    probe.map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip())
+}
+
+impl ServerArgs {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        super::log_to_stderr();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<ExitCode> {
+        let advertise = self.advertise_address.unwrap_or_else(|| if self.listen.ip().is_unspecified() { own_address() } else { self.listen.ip() });
+        let config = garrison_server::Config { data_dir: self.data_dir, listen: self.listen, advertise_address: advertise.to_string(), names: self.names };
+        let server = Server::open(config).await.context("opening the server")?;
+        if let Some(file) = &self.write_kubeconfig {
+            write_secret(file, &server.kubeconfig())?;
+        }
+        let shutdown = CancellationToken::new();
+        tokio::spawn(super::cancel_on_signal(shutdown.clone()));
+        let settings = garrison_controllers::Config {
+            node_monitor_grace_period: self.node_monitor_grace_period,
+            cluster_cidr: self.cluster_cidr,
+            node_cidr_mask: self.node_cidr_mask_size,
+            root_ca_pem: server.ca_pem().to_string(),
+            ..garrison_controllers::Config::default()
+        };
+        let client = kube::Client::new(server.in_process(User::controllers()), "default");
+        tracing::info!(url = server.url(), "the API server listens");
+        let loops = async { garrison_controllers::run(client, settings, shutdown.clone()).await.context("running the control loops") };
+        let api = async { server.serve(shutdown.clone()).await.context("serving the API") };
+        tokio::try_join!(api, loops)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+fn write_secret(file: &Path, content: &str) -> Result<()> {
+    let new = file.with_extension("new");
+    let _ = std::fs::remove_file(&new);
+    let write = || -> std::io::Result<()> {
+        if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            std::fs::create_dir_all(directory)?;
+        }
+        std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?.write_all(content.as_bytes())?;
+        std::fs::rename(&new, file)
+    };
+    write().with_context(|| format!("writing {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn times_are_read() {
+        for (text, wanted) in [("40s", Ok(40)), ("2m", Ok(120)), ("7", Ok(7)), ("x", Err(())), ("-1s", Err(()))] {
+            assert_eq!(super::seconds(text).map(|time| time.as_secs()).map_err(drop), wanted, "{text}");
+        }
+    }
+}
