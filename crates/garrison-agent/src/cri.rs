@@ -142,10 +142,7 @@ impl Runtime for Cri {
         let question = request(v1::StatusRequest { verbose: false }, ASK);
         let answer = self.runtime.clone().status(question).await.map_err(|status| self.error("ask for the status", &status))?;
         let conditions = answer.into_inner().status.unwrap_or_default().conditions;
-        Ok(RuntimeStatus {
-            runtime: condition(&conditions, "RuntimeReady"),
-            network: condition(&conditions, "NetworkReady"),
-        })
+        Ok(RuntimeStatus { runtime: condition(&conditions, "RuntimeReady"), network: condition(&conditions, "NetworkReady") })
     }
 
     async fn sandboxes(&self) -> Result<Vec<Sandbox>> {
@@ -239,8 +236,7 @@ impl Runtime for Cri {
     }
 
     async fn exec(&self, id: &str, command: &[String], timeout: Duration) -> Result<ExecOutput> {
-        let message =
-            v1::ExecSyncRequest { container_id: id.into(), cmd: command.to_vec(), timeout: whole_seconds(timeout) };
+        let message = v1::ExecSyncRequest { container_id: id.into(), cmd: command.to_vec(), timeout: whole_seconds(timeout) };
         let answer = self.runtime.clone().exec_sync(request(message, timeout + MARGIN)).await;
         let answer = answer.map_err(|status| self.error("run command", &status))?.into_inner();
         Ok(ExecOutput { exit_code: answer.exit_code, stdout: answer.stdout, stderr: answer.stderr })

@@ -47,11 +47,7 @@ fn mount(mount: &Mount) -> v1::Mount {
 }
 
 fn device((host_path, container_path, permissions): &(String, String, String)) -> v1::Device {
-    v1::Device {
-        container_path: container_path.clone(),
-        host_path: host_path.clone(),
-        permissions: permissions.clone(),
-    }
+    v1::Device { container_path: container_path.clone(), host_path: host_path.clone(), permissions: permissions.clone() }
 }
 
 fn resources(spec: &ContainerSpec) -> v1::LinuxContainerResources {
