@@ -84,7 +84,8 @@ fn aggregated_form(call: &Call) -> Result<Option<(Aggregated, &'static str)>, St
 fn openapi_v2(call: &Call) -> Response {
     let accept = call.header(header::ACCEPT);
     match V2_PROTOBUF.iter().find(|media_type| accept.contains(*media_type)) {
-        Some(media_type) => tagged(call, media_type, openapi::v2_protobuf().into()),
+        // Go's parser of media types does not take the "@" of the request; upstream answers with a dot, too.
+        Some(media_type) => tagged(call, &media_type.replace('@', "."), openapi::v2_protobuf().into()),
         None => tagged(call, JSON, openapi::v2_json().to_string().into()),
     }
 }

@@ -19,8 +19,10 @@ use garrison_store::{
 };
 use parking_lot::Mutex;
 use std::{
-    fs, io,
+    fs::DirBuilder,
+    io,
     net::{SocketAddr, TcpListener},
+    os::unix::fs::DirBuilderExt,
     path::PathBuf,
     sync::Arc,
 };
@@ -102,7 +104,8 @@ impl Server {
     /// When the directory, the store, the keys or the address cannot be had.
     pub async fn open(config: Config) -> Result<Self, Error> {
         let fault = |source| Error::DataDir { path: config.data_dir.clone(), source };
-        fs::create_dir_all(&config.data_dir).map_err(fault)?;
+        // Keys and Secrets are kept there.
+        DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(fault)?;
         let listener = listener::bind(config.listen).map_err(|source| Error::Listen { address: config.listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Listen { address: config.listen, source })?;
         let store = Embedded::open(&config.data_dir.join("store.redb"), Retention::default())?;

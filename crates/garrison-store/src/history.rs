@@ -12,13 +12,22 @@ use std::{
 pub struct Retention {
     /// Events older than this are forgotten.
     pub age: Duration,
-    /// Bytes of events beyond which the oldest are forgotten.
-    pub bytes: usize,
+    /// Bytes of events that are kept in any case, age permitting.
+    pub least: usize,
+    /// Bytes of events that are never exceeded. In between, a collection's history may be twice as large as its records:
+    /// who has few small records that change all the time does not need more.
+    pub most: usize,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { age: Duration::from_secs(600), bytes: 64 << 20 }
+        Self { age: Duration::from_secs(600), least: 8 << 20, most: 64 << 20 }
+    }
+}
+
+impl Retention {
+    fn bytes(&self, live: usize) -> usize {
+        (2 * live).clamp(self.least, self.most)
     }
 }
 
@@ -41,11 +50,12 @@ impl<R: Record> History<R> {
         self.floor
     }
 
-    pub(crate) fn push(&mut self, now: Instant, event: Arc<Event<R>>, retention: Retention) {
+    /// Adds an event to the history of a collection whose records take `live` bytes.
+    pub(crate) fn push(&mut self, now: Instant, event: Arc<Event<R>>, retention: &Retention, live: usize) {
         self.bytes += event.size();
         self.events.push_back((now, event));
         while let Some((at, _)) = self.events.front()
-            && (self.bytes > retention.bytes || now.duration_since(*at) > retention.age)
+            && (self.bytes > retention.bytes(live) || now.duration_since(*at) > retention.age)
         {
             self.drop_oldest();
         }
@@ -83,7 +93,7 @@ mod tests {
         let start = Instant::now();
         for revision in revisions {
             let event = Event::new(revision, "a/b".into(), None, None);
-            history.push(start + Duration::from_secs(revision), Arc::new(event), retention);
+            history.push(start + Duration::from_secs(revision), Arc::new(event), &retention, 256);
         }
         history
     }
@@ -94,10 +104,14 @@ mod tests {
 
     #[test]
     fn bounds_cut_the_oldest() {
-        let by_age = history(1..=10, Retention { age: Duration::from_secs(3), bytes: usize::MAX });
+        let unbounded = Retention { age: Duration::MAX, least: usize::MAX, most: usize::MAX };
+        let by_age = history(1..=10, Retention { age: Duration::from_secs(3), ..unbounded });
         assert_eq!((by_age.floor(), revisions(&by_age, 0)), (6, vec![7, 8, 9, 10]));
-        let by_bytes = history(1..=10, Retention { age: Duration::MAX, bytes: 3 * 128 });
-        assert_eq!((by_bytes.floor(), revisions(&by_bytes, 0)), (7, vec![8, 9, 10]));
+        // Each of these events takes 128 bytes, and the collection's records 256.
+        for (least, most, kept) in [(0, 3 * 128, 3), (0, usize::MAX, 4), (5 * 128, usize::MAX, 5)] {
+            let by_bytes = history(1..=10, Retention { least, most, ..unbounded });
+            assert_eq!((by_bytes.floor(), revisions(&by_bytes, 0).len()), (10 - kept, kept as usize), "{least} {most}");
+        }
     }
 
     #[test]

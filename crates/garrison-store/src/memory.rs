@@ -34,6 +34,8 @@ struct State<R> {
 struct Collection<R> {
     entries: BTreeMap<Arc<str>, Arc<Entry<R>>>,
     by_term: HashMap<Box<str>, BTreeSet<Arc<str>>>,
+    /// What the records take.
+    bytes: usize,
     history: History<R>,
     fanout: Fanout<R>,
 }
@@ -95,7 +97,7 @@ impl<R: Record> Memory<R> {
         for event in events {
             let collection = state.collection(collection_of(&event.key));
             collection.replace(&event.key, event.current.clone());
-            collection.history.push(now, Arc::clone(event), self.retention);
+            collection.history.push(now, Arc::clone(event), &self.retention, collection.bytes);
             collection.fanout.publish(event);
             state.revision = event.revision;
         }
@@ -165,15 +167,17 @@ impl<R: Record> State<R> {
 
 impl<R: Record> Collection<R> {
     fn new(floor: Revision) -> Self {
-        Self { entries: BTreeMap::new(), by_term: HashMap::new(), history: History::new(floor), fanout: Fanout::new() }
+        Self { entries: BTreeMap::new(), by_term: HashMap::new(), bytes: 0, history: History::new(floor), fanout: Fanout::new() }
     }
 
     fn replace(&mut self, key: &Arc<str>, current: Option<Arc<Entry<R>>>) {
         let term_now = current.as_ref().and_then(|entry| entry.record.term()).map(Box::<str>::from);
+        self.bytes += current.as_ref().map_or(0, |entry| entry.record.size());
         let previous = match current {
             Some(entry) => self.entries.insert(Arc::clone(key), entry),
             None => self.entries.remove(key),
         };
+        self.bytes -= previous.as_ref().map_or(0, |entry| entry.record.size());
         let term_before = previous.as_ref().and_then(|entry| entry.record.term());
         if term_before == term_now.as_deref() {
             return;

@@ -2,8 +2,13 @@
 
 use crate::{Durability, Revision};
 use bytes::Bytes;
+use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
 /// Key → (revision of creation, revision of last change, value).
 const RECORDS: TableDefinition<'_, &str, (u64, u64, &[u8])> = TableDefinition::new("records");
@@ -95,7 +100,11 @@ impl Disk {
         let fault = |error: DatabaseError| open_error(path, error);
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
-        let database = builder.create(path).map_err(fault)?;
+        // Secrets are among the records.
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(path).map_err(|source| OpenError::Io { path: path.into(), source })?;
+        let database = builder.create_with_backend(FileBackend::new(file).map_err(fault)?).map_err(fault)?;
         let recovered = read(&database).map_err(|error| open_error(path, DatabaseError::from(error)))?;
         match recovered {
             Ok((records, ceiling)) => {

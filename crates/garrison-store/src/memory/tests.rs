@@ -174,7 +174,7 @@ async fn a_slow_watcher_continues_from_history_while_it_lasts() {
     const MANY: u64 = 10_000;
     let mut watches = Vec::new();
     for (bytes, expected) in [(usize::MAX, MANY), (100_000, 4096)] {
-        let mut modelled = Modelled::new(Retention { age: Duration::MAX, bytes });
+        let mut modelled = Modelled::new(Retention { age: Duration::MAX, least: bytes, most: bytes });
         let mut watch = Watch::new(Arc::clone(&modelled.memory), Scope::Prefix("c0/".into()), 0).unwrap();
         for _ in 0..MANY {
             modelled.states.truncate(1);
