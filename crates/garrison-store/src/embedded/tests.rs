@@ -111,6 +111,44 @@ async fn what_cannot_be_opened_says_why() {
     assert!(matches!(fault(&unknown), OpenError::Record { key, .. } if key == "c/a"));
 }
 
+#[tokio::test]
+async fn damage_is_found_at_the_start_or_does_no_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = open(&path);
+    for n in 0..200 {
+        store.write(put(&format!("c/{n:03}"), &"text ".repeat(n), Expect::Absent, Durability::Synced)).await.unwrap();
+    }
+    let whole = contents(&store, "c/").await;
+    store.close().await;
+    let bytes = std::fs::read(&path).unwrap();
+    let flipped = (0..400).map(|n| {
+        let mut bytes = bytes.clone();
+        let at = n * (bytes.len() / 400);
+        bytes[at] ^= 0x10;
+        bytes
+    });
+    let truncated = (0..20).map(|n| bytes[..n * (bytes.len() / 20)].to_vec());
+    let mut found = 0;
+    for (n, damaged) in flipped.chain(truncated).enumerate() {
+        let path = dir.path().join(format!("damaged{n}"));
+        // An empty file is a new store.
+        if damaged.is_empty() {
+            continue;
+        }
+        std::fs::write(&path, damaged).unwrap();
+        match Embedded::<Text>::open(&path, Retention::default()) {
+            Ok(store) => {
+                assert_eq!(contents(&store, "c/").await, whole, "{n}: damage was read as truth");
+                store.close().await;
+            }
+            Err(_) => found += 1,
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+    assert!(found > 20, "{found}");
+}
+
 /// A record whose value may be anything.
 #[derive(Debug, Clone)]
 struct Any;
