@@ -134,7 +134,8 @@ impl Cluster {
 
     /// `kubectl apply` of a manifest text.
     pub(crate) fn apply(&self, manifest: &str) -> Result<()> {
-        let output = self.kubectl_with(&["apply", "-f", "-"], manifest)?;
+        // The mark keeps kubectl from taking a flow-style manifest for JSON.
+        let output = self.kubectl_with(&["apply", "-f", "-"], &format!("---\n{manifest}"))?;
         ensure!(output.status.success(), "kubectl apply: {}", text(&output.stderr));
         Ok(())
     }

@@ -79,7 +79,7 @@ pub(crate) fn up(state: &StateDir, request: &Request) -> Result<()> {
     start_control_plane(state, &cluster, &request.server_flags)?;
     progress.done(&format!("control plane answers at {}", cluster.server_url()));
 
-    let count = request.nodes.unwrap_or_else(|| if cluster.nodes.is_empty() { 1 } else { cluster.nodes.len() });
+    let count = request.nodes.unwrap_or(cluster.nodes.len().max(1));
     let (add, remove) = cluster.resize(count);
     for name in &add {
         cluster.add_node(name, free_port)?;

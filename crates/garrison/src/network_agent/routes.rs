@@ -55,7 +55,7 @@ impl Routes {
             wanted.insert(parse_cidr(&peer.pod_cidr)?, gateway);
         }
         let messages = self.ours().await?;
-        let there = messages.iter().filter_map(|message| read(message)).collect();
+        let there = messages.iter().filter_map(read).collect();
         let (set, stale) = difference(&there, &wanted);
         let mut outcome = Ok(());
         for message in messages.into_iter().filter(|message| read(message).is_some_and(|(network, _)| stale.contains(&network))) {
