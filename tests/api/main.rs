@@ -22,7 +22,8 @@ fn a_daemon_set_gets_a_bound_pod_on_each_eligible_node() -> Result<()> {
         server.kubectl(&["taint", "node", name, "node.kubernetes.io/not-ready-"])?;
     }
     server.apply(EXAMPLE)?;
-    let nodes_of_pods = || server.kubectl(&["-n", "kube-system", "get", "pods", "-o", "jsonpath={range .items[*]}{.spec.nodeName}{'\\n'}{end}"]);
+    let nodes_of_pods =
+        || server.kubectl(&["-n", "kube-system", "get", "pods", "-o", "jsonpath={range .items[*]}{.spec.nodeName}{'\\n'}{end}"]);
     let wait_for = |wanted: &[&str]| {
         server.wait(&format!("pods on {wanted:?}"), || {
             let text = nodes_of_pods()?;
@@ -35,14 +36,26 @@ fn a_daemon_set_gets_a_bound_pod_on_each_eligible_node() -> Result<()> {
     wait_for(&["n1", "n2", "n3"])?;
     let row = server.kubectl(&["-n", "kube-system", "get", "ds", "fluentd-elasticsearch", "--no-headers"])?;
     ensure!(row.split_whitespace().collect::<Vec<_>>()[..5] == ["fluentd-elasticsearch", "3", "3", "0", "3"], "{row}");
-    ensure!(server.kubectl(&["-n", "kube-system", "describe", "ds", "fluentd-elasticsearch"])?.contains("SuccessfulCreate"), "no events");
+    ensure!(
+        server.kubectl(&["-n", "kube-system", "describe", "ds", "fluentd-elasticsearch"])?.contains("SuccessfulCreate"),
+        "no events"
+    );
 
     // Nobody runs these pods, so nobody would end them either: their grace period is taken away.
     server.kubectl(&["-n", "kube-system", "delete", "pods", "--all", "--force", "--grace-period=0"])?;
     wait_for(&["n1", "n2", "n3"])?;
-    server.kubectl(&["-n", "kube-system", "patch", "ds", "fluentd-elasticsearch", "-p", r#"{"spec":{"template":{"spec":{"nodeSelector":{"logs":"yes"}}}}}"#])?;
+    server.kubectl(&[
+        "-n",
+        "kube-system",
+        "patch",
+        "ds",
+        "fluentd-elasticsearch",
+        "-p",
+        r#"{"spec":{"template":{"spec":{"nodeSelector":{"logs":"yes"}}}}}"#,
+    ])?;
     server.wait("pods to be marked for deletion", || {
-        let marks = server.kubectl(&["-n", "kube-system", "get", "pods", "-o", "jsonpath={.items[*].metadata.deletionTimestamp}"])?;
+        let marks =
+            server.kubectl(&["-n", "kube-system", "get", "pods", "-o", "jsonpath={.items[*].metadata.deletionTimestamp}"])?;
         ensure!(marks.split_whitespace().count() == 3, "marks: {marks}");
         Ok(())
     })?;
@@ -61,16 +74,34 @@ fn everyday_commands_work_on_a_server_without_nodes() -> Result<()> {
     server.kubectl(&["-n", "team", "create", "secret", "generic", "password", "--from-literal=p=q"])?;
     let changed = "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: team}, data: {a: c}}";
     let diff = server.kubectl_with(&["diff", "-f", "-"], changed)?;
-    ensure!(diff.status.code() == Some(1) && text(&diff.stdout).contains("+  a: c"), "{}{}", text(&diff.stdout), text(&diff.stderr));
+    ensure!(
+        diff.status.code() == Some(1) && text(&diff.stdout).contains("+  a: c"),
+        "{}{}",
+        text(&diff.stdout),
+        text(&diff.stderr)
+    );
     server.apply(changed)?;
-    ensure!(server.kubectl(&["-n", "team", "get", "cm", "settings", "-o", "jsonpath={.data.a}"])? == "c", "the change is not there");
+    ensure!(
+        server.kubectl(&["-n", "team", "get", "cm", "settings", "-o", "jsonpath={.data.a}"])? == "c",
+        "the change is not there"
+    );
     server.kubectl(&["-n", "team", "label", "cm", "settings", "tier=gold"])?;
-    ensure!(server.kubectl(&["-n", "team", "get", "cm", "-l", "tier=gold", "-o", "name"])?.trim() == "configmap/settings", "labels");
-    let dry = server.kubectl_with(&["apply", "--dry-run=server", "-f", "-"], "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}")?;
+    ensure!(
+        server.kubectl(&["-n", "team", "get", "cm", "-l", "tier=gold", "-o", "name"])?.trim() == "configmap/settings",
+        "labels"
+    );
+    let dry = server.kubectl_with(
+        &["apply", "--dry-run=server", "-f", "-"],
+        "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}",
+    )?;
     ensure!(dry.status.success() && server.kubectl(&["get", "cm", "dry"]).is_err(), "a dry run stores nothing");
     let unknown = EXAMPLE.replace("image: ", "bogus: 1\n        image: ");
     let refused = server.kubectl_with(&["create", "--validate=strict", "-f", "-"], &unknown)?;
-    ensure!(text(&refused.stderr).contains("unknown field \"spec.template.spec.containers[0].bogus\""), "{}", text(&refused.stderr));
+    ensure!(
+        text(&refused.stderr).contains("unknown field \"spec.template.spec.containers[0].bogus\""),
+        "{}",
+        text(&refused.stderr)
+    );
     ensure!(server.kubectl(&["explain", "daemonset.spec.updateStrategy"])?.contains("rollingUpdate"), "explain");
     ensure!(server.kubectl(&["api-resources"])?.contains("daemonsets"), "api-resources");
     ensure!(server.kubectl(&["version"])?.contains("Server Version"), "version");

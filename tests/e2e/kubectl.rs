@@ -58,8 +58,10 @@ fn writing(cluster: &Cluster) -> Result<()> {
     cluster.kubectl(&["label", "pod", "sleeper", "tier=gold"])?;
     cluster.kubectl(&["annotate", "pod", "sleeper", "note=kept"])?;
     ensure!(cluster.kubectl(&["get", "pods", "-l", "tier=gold", "-o", "name"])?.contains("sleeper"), "labels");
-    let dry = cluster
-        .kubectl_with(&["apply", "--dry-run=server", "-f", "-"], "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}")?;
+    let dry = cluster.kubectl_with(
+        &["apply", "--dry-run=server", "-f", "-"],
+        "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}",
+    )?;
     ensure!(dry.status.success(), "{}", text(&dry.stderr));
     ensure!(!cluster.kubectl_output(&["get", "configmap", "dry"])?.status.success(), "a dry run stored something");
     let changed = "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: team}, data: {a: c}}";

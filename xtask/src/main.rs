@@ -8,7 +8,9 @@
 mod markers;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::{apps, authentication, authorization, autoscaling, coordination, core, events, networking, policy, rbac, scheduling, storage};
+use k8s_openapi::api::{
+    apps, authentication, authorization, autoscaling, coordination, core, events, networking, policy, rbac, scheduling, storage,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -35,17 +37,51 @@ fn definitions() -> Map<String, Value> {
         ($($kind:ty),* $(,)?) => { $(let _ = generator.subschema_for::<$kind>();)* };
     }
     include!(
-        core::v1::Namespace, core::v1::Node, core::v1::Pod, core::v1::ConfigMap, core::v1::Secret, core::v1::ServiceAccount, core::v1::Event,
-        core::v1::Binding, core::v1::Service, core::v1::Endpoints, core::v1::LimitRange, core::v1::ResourceQuota, core::v1::PersistentVolume,
-        core::v1::PersistentVolumeClaim, core::v1::ReplicationController, core::v1::PodTemplate,
-        apps::v1::DaemonSet, apps::v1::ControllerRevision, apps::v1::Deployment, apps::v1::ReplicaSet, apps::v1::StatefulSet,
-        coordination::v1::Lease, scheduling::v1::PriorityClass, policy::v1::Eviction, policy::v1::PodDisruptionBudget,
-        authentication::v1::TokenRequest, authentication::v1::TokenReview, authentication::v1::SelfSubjectReview,
-        authorization::v1::SelfSubjectAccessReview, authorization::v1::SelfSubjectRulesReview, authorization::v1::SubjectAccessReview,
-        autoscaling::v1::Scale, events::v1::Event, networking::v1::NetworkPolicy,
-        rbac::v1::Role, rbac::v1::RoleBinding, rbac::v1::ClusterRole, rbac::v1::ClusterRoleBinding,
-        storage::v1::CSIDriver, storage::v1::CSINode, storage::v1::StorageClass, storage::v1::VolumeAttachment,
-        meta::DeleteOptions, meta::Status, meta::LabelSelector,
+        core::v1::Namespace,
+        core::v1::Node,
+        core::v1::Pod,
+        core::v1::ConfigMap,
+        core::v1::Secret,
+        core::v1::ServiceAccount,
+        core::v1::Event,
+        core::v1::Binding,
+        core::v1::Service,
+        core::v1::Endpoints,
+        core::v1::LimitRange,
+        core::v1::ResourceQuota,
+        core::v1::PersistentVolume,
+        core::v1::PersistentVolumeClaim,
+        core::v1::ReplicationController,
+        core::v1::PodTemplate,
+        apps::v1::DaemonSet,
+        apps::v1::ControllerRevision,
+        apps::v1::Deployment,
+        apps::v1::ReplicaSet,
+        apps::v1::StatefulSet,
+        coordination::v1::Lease,
+        scheduling::v1::PriorityClass,
+        policy::v1::Eviction,
+        policy::v1::PodDisruptionBudget,
+        authentication::v1::TokenRequest,
+        authentication::v1::TokenReview,
+        authentication::v1::SelfSubjectReview,
+        authorization::v1::SelfSubjectAccessReview,
+        authorization::v1::SelfSubjectRulesReview,
+        authorization::v1::SubjectAccessReview,
+        autoscaling::v1::Scale,
+        events::v1::Event,
+        networking::v1::NetworkPolicy,
+        rbac::v1::Role,
+        rbac::v1::RoleBinding,
+        rbac::v1::ClusterRole,
+        rbac::v1::ClusterRoleBinding,
+        storage::v1::CSIDriver,
+        storage::v1::CSINode,
+        storage::v1::StorageClass,
+        storage::v1::VolumeAttachment,
+        meta::DeleteOptions,
+        meta::Status,
+        meta::LabelSelector,
     );
     generator.take_definitions(true)
 }
@@ -53,7 +89,9 @@ fn definitions() -> Map<String, Value> {
 /// One type: its description and fields, or what kind of scalar it is.
 fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
     let description = schema["description"].clone();
-    let Some(properties) = schema["properties"].as_object() else { return json!({"description": description, "scalar": scalar(name)}) };
+    let Some(properties) = schema["properties"].as_object() else {
+        return json!({"description": description, "scalar": scalar(name)});
+    };
     let known = markers.get(&markers::type_key(name));
     let mut fields = Map::new();
     for (json_name, property) in properties {
@@ -61,7 +99,8 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
         if let Some(text) = property["description"].as_str() {
             field["description"] = text.into();
         }
-        let marks = known.and_then(|marks| marks.get(&normal(json_name)).cloned().or_else(|| inlined(name, json_name, marks, markers)));
+        let marks =
+            known.and_then(|marks| marks.get(&normal(json_name)).cloned().or_else(|| inlined(name, json_name, marks, markers)));
         for (key, value) in marks.into_iter().flatten().filter(|(key, _)| key != "message") {
             field[key] = value;
         }
@@ -71,7 +110,12 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
 }
 
 /// A field that protobuf keeps in an embedded message, and JSON beside the others: its marks, and the way `via` which tag.
-fn inlined(name: &str, json_name: &str, own: &BTreeMap<String, Map<String, Value>>, markers: &markers::Markers) -> Option<Map<String, Value>> {
+fn inlined(
+    name: &str,
+    json_name: &str,
+    own: &BTreeMap<String, Map<String, Value>>,
+    markers: &markers::Markers,
+) -> Option<Map<String, Value>> {
     let package = name.rsplit_once('.')?.0;
     own.values().find_map(|embedding| {
         let message = format!("{package}.{}", embedding["message"].as_str()?);

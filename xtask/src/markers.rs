@@ -23,11 +23,16 @@ pub(crate) fn read() -> Result<Markers> {
 }
 
 fn source_directory() -> Result<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     let registry = home.context("cargo's home")?.join("registry/src");
     let indexes = std::fs::read_dir(&registry).with_context(|| format!("reading {}", registry.display()))?;
     let candidates = indexes.flatten().map(|index| index.path().join("k8s-pb-0.9.0/src"));
-    candidates.into_iter().find(|path| path.exists()).context("k8s-pb 0.9.0 is not in cargo's registry: `cargo fetch` it once in any package")
+    candidates
+        .into_iter()
+        .find(|path| path.exists())
+        .context("k8s-pb 0.9.0 is not in cargo's registry: `cargo fetch` it once in any package")
 }
 
 fn walk(directory: &Path, prefix: &str, found: &mut Markers) -> Result<()> {

@@ -38,7 +38,13 @@ pub struct Decoded {
 ///
 /// # Errors
 /// 400 for malformed bodies and, when strict, unknown or duplicate fields; 415 for other media types.
-pub fn decode(api_version: &str, kind: &str, content_type: &str, body: &[u8], validation: FieldValidation) -> Result<Decoded, Status> {
+pub fn decode(
+    api_version: &str,
+    kind: &str,
+    content_type: &str,
+    body: &[u8],
+    validation: FieldValidation,
+) -> Result<Decoded, Status> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     let (mut object, mut faults) = match media_type {
         "" | "application/json" => json(body)?,
@@ -49,7 +55,11 @@ pub fn decode(api_version: &str, kind: &str, content_type: &str, body: &[u8], va
     agree_on_kind(api_version, kind, &mut object)?;
     faults.extend(check_fields(api_version, kind, &mut object)?);
     if validation == FieldValidation::Strict && !faults.is_empty() {
-        return Err(Status::bad_request(format!("{kind} in version \"{}\" cannot be handled as a {kind}: strict decoding error: {}", version(api_version), faults.join(", "))));
+        return Err(Status::bad_request(format!(
+            "{kind} in version \"{}\" cannot be handled as a {kind}: strict decoding error: {}",
+            version(api_version),
+            faults.join(", ")
+        )));
     }
     let warnings = if validation == FieldValidation::Warn { faults } else { Vec::new() };
     Ok(Decoded { object, warnings })
@@ -61,8 +71,9 @@ pub fn decode(api_version: &str, kind: &str, content_type: &str, body: &[u8], va
 /// 400 when a field has another JSON type than its own.
 pub fn check_fields(api_version: &str, kind: &str, object: &mut Value) -> Result<Vec<String>, Status> {
     let Some(described) = schema::of_kind(api_version, kind) else { return Ok(Vec::new()) };
-    fields::check(described, kind, object)
-        .map_err(|why| Status::bad_request(format!("{kind} in version \"{}\" cannot be handled as a {kind}: {why}", version(api_version))))
+    fields::check(described, kind, object).map_err(|why| {
+        Status::bad_request(format!("{kind} in version \"{}\" cannot be handled as a {kind}: {why}", version(api_version)))
+    })
 }
 
 fn version(api_version: &str) -> &str {
@@ -72,7 +83,9 @@ fn version(api_version: &str) -> &str {
 fn json(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = tree::read(&mut reader).and_then(|found| reader.end().map(|()| found));
-    read.map_err(|error| Status::bad_request(format!("the object provided is unrecognized (must be of type {MEDIA_TYPES}): {error}")))
+    read.map_err(|error| {
+        Status::bad_request(format!("the object provided is unrecognized (must be of type {MEDIA_TYPES}): {error}"))
+    })
 }
 
 fn yaml(body: &[u8]) -> Result<(Value, Vec<String>), Status> {

@@ -108,7 +108,8 @@ fn aggregated_group(group: &str, versions: &[&str]) -> Value {
         let rows = resources().iter().filter(|row| row.group == group && row.version == *version);
         json!({"version": version, "freshness": "Current", "resources": rows.map(aggregated_resource).collect::<Vec<_>>()})
     };
-    let metadata = if group.is_empty() { json!({"creationTimestamp": null}) } else { json!({"name": group, "creationTimestamp": null}) };
+    let metadata =
+        if group.is_empty() { json!({"creationTimestamp": null}) } else { json!({"name": group, "creationTimestamp": null}) };
     json!({"metadata": metadata, "versions": versions.iter().map(version).collect::<Vec<_>>()})
 }
 
@@ -144,10 +145,12 @@ mod tests {
     #[test]
     fn both_forms_name_the_same_resources() {
         let apps = resource_list("apps", "v1").expect("is served");
-        let names: Vec<&str> = apps["resources"].as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str()).collect();
+        let names: Vec<&str> =
+            apps["resources"].as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str()).collect();
         assert_eq!(names, ["controllerrevisions", "daemonsets", "daemonsets/status"]);
         let aggregated = aggregated(false, Aggregated::V2);
-        let group = aggregated["items"].as_array().expect("a list").iter().find(|item| item["metadata"]["name"] == "apps").expect("apps");
+        let group =
+            aggregated["items"].as_array().expect("a list").iter().find(|item| item["metadata"]["name"] == "apps").expect("apps");
         assert_eq!(group["versions"][0]["resources"][1]["shortNames"], json!(["ds"]));
         assert_eq!(group["versions"][0]["resources"][1]["subresources"][0]["subresource"], "status");
         assert!(resource_list("nothing", "v1").is_none() && super::group("nothing").is_none());
@@ -156,7 +159,15 @@ mod tests {
     #[test]
     fn drain_finds_evictions_in_the_legacy_list() {
         let core = resource_list("", "v1").expect("is served");
-        let eviction = core["resources"].as_array().expect("a list").iter().find(|entry| entry["name"] == "pods/eviction").expect("is listed");
-        assert_eq!((&eviction["group"], &eviction["version"], &eviction["kind"]), (&json!("policy"), &json!("v1"), &json!("Eviction")));
+        let eviction = core["resources"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find(|entry| entry["name"] == "pods/eviction")
+            .expect("is listed");
+        assert_eq!(
+            (&eviction["group"], &eviction["version"], &eviction["kind"]),
+            (&json!("policy"), &json!("v1"), &json!("Eviction"))
+        );
     }
 }

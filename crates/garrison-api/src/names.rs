@@ -73,7 +73,11 @@ pub fn qualified_name_fault(text: &str) -> Option<String> {
     let (prefix, name) = match text.split('/').collect::<Vec<_>>().as_slice() {
         [name] => (None, *name),
         [prefix, name] => (Some(*prefix), *name),
-        _ => return Some(format!("a qualified name {FORM} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")),
+        _ => {
+            return Some(format!(
+                "a qualified name {FORM} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            ));
+        }
     };
     if let Some(prefix) = prefix {
         if prefix.is_empty() {
@@ -132,7 +136,16 @@ mod tests {
             assert_eq!(dns_label_fault(text).is_none(), label, "{text}");
             assert_eq!(dns_subdomain_fault(text).is_none(), subdomain, "{text}");
         }
-        for (text, good) in [("a", true), ("A_b.c", true), ("x.io/y", true), ("/y", false), ("x/", false), ("a/b/c", false), ("-a", false), ("a b", false)] {
+        for (text, good) in [
+            ("a", true),
+            ("A_b.c", true),
+            ("x.io/y", true),
+            ("/y", false),
+            ("x/", false),
+            ("a/b/c", false),
+            ("-a", false),
+            ("a b", false),
+        ] {
             assert_eq!(qualified_name_fault(text).is_none(), good, "{text}");
         }
         for (text, good) in [("", true), ("Yes", true), ("a b", false), ("-", false), ("1.2", true)] {

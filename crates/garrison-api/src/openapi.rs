@@ -71,14 +71,21 @@ fn document(rows: &[&Resource]) -> Value {
     let (mut paths, mut needed) = (Map::new(), BTreeSet::new());
     for row in rows {
         let name = schema::type_name(&row.api_version(), row.kind);
-        let base = if row.namespaced { format!("/{}/namespaces/{{namespace}}/{}", path_of(row), row.plural) } else { format!("/{}/{}", path_of(row), row.plural) };
+        let base = if row.namespaced {
+            format!("/{}/namespaces/{{namespace}}/{}", path_of(row), row.plural)
+        } else {
+            format!("/{}/{}", path_of(row), row.plural)
+        };
         paths.insert(base.clone(), collection(row, &name));
         paths.insert(format!("{base}/{{name}}"), single(row, &name));
         collect(&name, &mut needed);
     }
-    let kinds: BTreeMap<String, &Resource> = rows.iter().map(|row| (schema::type_name(&row.api_version(), row.kind), *row)).collect();
-    let schemas: Map<String, Value> =
-        needed.iter().filter_map(|name| Some((name.clone(), component(schema::graph().get(name)?, kinds.get(name).copied())))).collect();
+    let kinds: BTreeMap<String, &Resource> =
+        rows.iter().map(|row| (schema::type_name(&row.api_version(), row.kind), *row)).collect();
+    let schemas: Map<String, Value> = needed
+        .iter()
+        .filter_map(|name| Some((name.clone(), component(schema::graph().get(name)?, kinds.get(name).copied()))))
+        .collect();
     json!({"openapi": "3.0.0", "info": {"title": TITLE, "version": VERSION}, "paths": paths, "components": {"schemas": schemas}})
 }
 
@@ -105,8 +112,10 @@ fn query(names: &[&str]) -> Value {
 }
 
 fn body(name: &str, media_types: &[&str]) -> Value {
-    let content: Map<String, Value> =
-        media_types.iter().map(|media_type| ((*media_type).into(), json!({"schema": {"$ref": format!("#/components/schemas/{name}")}}))).collect();
+    let content: Map<String, Value> = media_types
+        .iter()
+        .map(|media_type| ((*media_type).into(), json!({"schema": {"$ref": format!("#/components/schemas/{name}")}})))
+        .collect();
     json!({"content": content})
 }
 
@@ -148,7 +157,8 @@ fn component(described: &Type, row: Option<&Resource>) -> Value {
         Some(Scalar::Time | Scalar::MicroTime) => json!({"type": "string", "format": "date-time"}),
         Some(Scalar::Any) => json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
         None => {
-            let fields: Map<String, Value> = described.fields.iter().map(|(name, field)| (name.clone(), property(field))).collect();
+            let fields: Map<String, Value> =
+                described.fields.iter().map(|(name, field)| (name.clone(), property(field))).collect();
             json!({"type": "object", "properties": fields})
         }
     };
@@ -156,7 +166,8 @@ fn component(described: &Type, row: Option<&Resource>) -> Value {
         schema["description"] = text.as_str().into();
     }
     // The generator calls a kind's metadata required; Kubernetes does not.
-    let required: Vec<&String> = described.required.iter().flatten().filter(|name| row.is_none() || *name != "metadata").collect();
+    let required: Vec<&String> =
+        described.required.iter().flatten().filter(|name| row.is_none() || *name != "metadata").collect();
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
@@ -228,7 +239,8 @@ mod tests {
         let apps: Value = serde_json::from_slice(v3_document("apis/apps/v1").expect("is there")).expect("JSON");
         let patch = &apps["paths"]["/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"]["patch"];
         assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "DaemonSet");
-        let names: Vec<&str> = patch["parameters"].as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str()).collect();
+        let names: Vec<&str> =
+            patch["parameters"].as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str()).collect();
         assert_eq!(names, ["dryRun", "fieldManager", "fieldValidation", "force"]);
         assert_eq!(v2_protobuf()[..5], [10, 3, b'2', b'.', b'0']);
     }

@@ -28,7 +28,8 @@ pub fn apply(api_version: &str, kind: &str, current: &Value, content_type: &str,
             return Err(Status::too_large(MOST_OPERATIONS));
         }
         let refused = |error: json_patch::PatchError| {
-            let mut status = Status::bad_request(format!("the server rejected our request due to an error in our request: {error}"));
+            let mut status =
+                Status::bad_request(format!("the server rejected our request due to an error in our request: {error}"));
             (status.code, status.reason) = (422, "Invalid".into());
             status
         };
@@ -43,7 +44,8 @@ pub fn apply(api_version: &str, kind: &str, current: &Value, content_type: &str,
         json_patch::merge(&mut patched, &patch);
         return Ok(patched);
     }
-    strategic::merge(schema::of_kind(api_version, kind), &mut patched, patch).map_err(|why| Status::bad_request(format!("error decoding patch: {why}")))?;
+    strategic::merge(schema::of_kind(api_version, kind), &mut patched, patch)
+        .map_err(|why| Status::bad_request(format!("error decoding patch: {why}")))?;
     Ok(patched)
 }
 

@@ -80,7 +80,8 @@ fn refuse(resource: &Resource, object: &Value, faults: Vec<crate::status_error::
 fn initial_state(resource: &Resource, object: &mut Value) {
     match resource.kind {
         "DaemonSet" => {
-            object["status"] = json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0});
+            object["status"] =
+                json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0});
         }
         "Pod" => object["status"] = json!({}),
         "Namespace" => {

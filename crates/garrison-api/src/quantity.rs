@@ -49,9 +49,15 @@ impl Quantity {
         if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
             return Err(NotAQuantity);
         }
-        let digits: i128 = if whole.len() + fraction.len() > 30 { return Err(NotAQuantity) } else { format!("0{whole}{fraction}").parse().map_err(|_| NotAQuantity)? };
+        let digits: i128 = if whole.len() + fraction.len() > 30 {
+            return Err(NotAQuantity);
+        } else {
+            format!("0{whole}{fraction}").parse().map_err(|_| NotAQuantity)?
+        };
         let (numerator, denominator) = factor(suffix)?;
-        let denominator = denominator.checked_mul(10_i128.checked_pow(u32::try_from(fraction.len()).map_err(|_| NotAQuantity)?).ok_or(NotAQuantity)?).ok_or(NotAQuantity)?;
+        let denominator = denominator
+            .checked_mul(10_i128.checked_pow(u32::try_from(fraction.len()).map_err(|_| NotAQuantity)?).ok_or(NotAQuantity)?)
+            .ok_or(NotAQuantity)?;
         let nano = digits.checked_mul(numerator).ok_or(NotAQuantity)?;
         let nano = nano / denominator + i128::from(nano % denominator != 0);
         Ok(Self(if negative { -nano } else { nano }))

@@ -117,13 +117,19 @@ mod tests {
         for resource in crate::resource::resources() {
             assert!(of_kind(&resource.api_version(), resource.kind).is_some(), "{}", resource.kind);
         }
-        for (version, kind) in [("v1", "Binding"), ("policy/v1", "Eviction"), ("v1", "DeleteOptions"), ("authentication.k8s.io/v1", "TokenRequest")] {
+        for (version, kind) in
+            [("v1", "Binding"), ("policy/v1", "Eviction"), ("v1", "DeleteOptions"), ("authentication.k8s.io/v1", "TokenRequest")]
+        {
             assert!(of_kind(version, kind).is_some(), "{kind}");
         }
         let primitives = ["string", "int32", "int64", "bool", "double", "bytes", "time", "any"];
         for (name, described) in graph() {
             for (field, of) in &described.fields {
-                assert!(primitives.contains(&of.type_name.as_str()) || of.referred().is_some(), "{name}.{field}: {}", of.type_name);
+                assert!(
+                    primitives.contains(&of.type_name.as_str()) || of.referred().is_some(),
+                    "{name}.{field}: {}",
+                    of.type_name
+                );
             }
         }
     }

@@ -48,7 +48,13 @@ impl Requirement {
             Operator::Gt | Operator::Lt => {
                 let parse = |text: &String| text.parse::<i64>().ok();
                 match (value.and_then(parse), self.values.first().and_then(parse)) {
-                    (Some(have), Some(limit)) => if self.operator == Operator::Gt { have > limit } else { have < limit },
+                    (Some(have), Some(limit)) => {
+                        if self.operator == Operator::Gt {
+                            have > limit
+                        } else {
+                            have < limit
+                        }
+                    }
                     _ => false,
                 }
             }
@@ -71,7 +77,11 @@ impl Labels {
     /// # Errors
     /// 400 for an unknown operator.
     pub fn from_object(selector: &meta::LabelSelector) -> Result<Self, Status> {
-        let equal = |(key, value): (&String, &String)| Requirement { key: key.clone(), operator: Operator::In, values: vec![value.clone()] };
+        let equal = |(key, value): (&String, &String)| Requirement {
+            key: key.clone(),
+            operator: Operator::In,
+            values: vec![value.clone()],
+        };
         let mut requirements: Vec<Requirement> = selector.match_labels.iter().flatten().map(equal).collect();
         for expression in selector.match_expressions.iter().flatten() {
             let operator = match expression.operator.as_str() {
@@ -81,7 +91,11 @@ impl Labels {
                 "DoesNotExist" => Operator::DoesNotExist,
                 other => return Err(Status::bad_request(format!("\"{other}\" is not a valid label selector operator"))),
             };
-            requirements.push(Requirement { key: expression.key.clone(), operator, values: expression.values.clone().unwrap_or_default() });
+            requirements.push(Requirement {
+                key: expression.key.clone(),
+                operator,
+                values: expression.values.clone().unwrap_or_default(),
+            });
         }
         Ok(Self { requirements })
     }
@@ -113,11 +127,17 @@ impl Fields {
         for term in parse::split_unescaped(text).into_iter().filter(|term| !term.is_empty()) {
             let fault = || Status::bad_request(format!("invalid selector: '{text}'; can't understand '{term}'"));
             let (label, equal, value) = parse::field_term(&term).ok_or_else(fault)?;
-            let known = resource.selectable_fields.contains(&label.as_str()) || label == "metadata.name" || (label == "metadata.namespace" && resource.namespaced);
+            let known = resource.selectable_fields.contains(&label.as_str())
+                || label == "metadata.name"
+                || (label == "metadata.namespace" && resource.namespaced);
             if !known {
                 return Err(Status::bad_request(format!(
                     "Unable to find \"{}\" that match label selector \"\", field selector \"{text}\": field label not supported: {label}",
-                    if resource.group.is_empty() { format!("{}, Resource={}", resource.version, resource.plural) } else { format!("{}/{}, Resource={}", resource.group, resource.version, resource.plural) },
+                    if resource.group.is_empty() {
+                        format!("{}, Resource={}", resource.version, resource.plural)
+                    } else {
+                        format!("{}/{}, Resource={}", resource.group, resource.version, resource.plural)
+                    },
                 )));
             }
             terms.push((label, equal, value));

@@ -66,7 +66,8 @@ impl Status {
     }
 
     fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
-        self.details = Some(Box::new(Details { group: group.into(), kind: kind.into(), name: name.into(), ..Details::default() }));
+        self.details =
+            Some(Box::new(Details { group: group.into(), kind: kind.into(), name: name.into(), ..Details::default() }));
         self
     }
 
@@ -82,7 +83,8 @@ impl Status {
 
     /// 409 because the name is taken.
     pub fn already_exists(group: &str, plural: &str, name: &str) -> Self {
-        Self::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", qualified(group, plural))).about(group, plural, name)
+        Self::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", qualified(group, plural)))
+            .about(group, plural, name)
     }
 
     /// 409 because the object changed or a precondition does not hold.
@@ -148,7 +150,8 @@ impl Status {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let mut status = Self::new(422, "Invalid", format!("{} \"{name}\" is invalid: {text}", qualified(group, kind))).about(group, kind, name);
+        let mut status = Self::new(422, "Invalid", format!("{} \"{name}\" is invalid: {text}", qualified(group, kind)))
+            .about(group, kind, name);
         if let Some(details) = &mut status.details {
             details.causes = causes;
         }

@@ -69,13 +69,9 @@ fn layout(kind: &str) -> &'static [Column] {
         "Secret" => &[NAME, ("Type", "string", false), ("Data", "integer", false), AGE],
         "ServiceAccount" => &[NAME, ("Secrets", "integer", false), AGE],
         "Lease" => &[NAME, ("Holder", "string", false), AGE],
-        "PriorityClass" => &[
-            NAME,
-            ("Value", "integer", false),
-            ("Global-Default", "boolean", false),
-            AGE,
-            ("PreemptionPolicy", "string", false),
-        ],
+        "PriorityClass" => {
+            &[NAME, ("Value", "integer", false), ("Global-Default", "boolean", false), AGE, ("PreemptionPolicy", "string", false)]
+        }
         "Event" => &[
             ("Last Seen", "string", false),
             ("Type", "string", false),
@@ -151,14 +147,23 @@ fn or_none(text: &str) -> &str {
 
 /// `a=b,c=d`, or `<none>`.
 fn pairs(map: &Value) -> String {
-    let words: Vec<String> = map.as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let words: Vec<String> = map
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
     or_none(&words.join(",")).into()
 }
 
 /// A `LabelSelector` in its text form.
 fn selector(selector: &Value) -> String {
-    let mut words: Vec<String> =
-        selector["matchLabels"].as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let mut words: Vec<String> = selector["matchLabels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
     for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
         let key = expression["key"].as_str().unwrap_or_default();
         let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -201,7 +206,8 @@ fn controller(object: &Value) -> String {
     controlling.map_or_else(
         || "<none>".into(),
         |owner| {
-            let group = owner["apiVersion"].as_str().and_then(|version| version.split_once('/')).map(|(group, _)| format!(".{group}"));
+            let group =
+                owner["apiVersion"].as_str().and_then(|version| version.split_once('/')).map(|(group, _)| format!(".{group}"));
             let kind = owner["kind"].as_str().unwrap_or_default().to_lowercase();
             format!("{kind}{}/{}", group.unwrap_or_default(), owner["name"].as_str().unwrap_or_default())
         },
@@ -209,7 +215,9 @@ fn controller(object: &Value) -> String {
 }
 
 fn event(object: &Value, now: Timestamp) -> Value {
-    let or = |first: &str, second: &str| if text(object, first).is_empty() { text(object, second).to_string() } else { text(object, first).to_string() };
+    let or = |first: &str, second: &str| {
+        if text(object, first).is_empty() { text(object, second).to_string() } else { text(object, first).to_string() }
+    };
     let first = duration::since(&or("/firstTimestamp", "/eventTime"), now);
     let last = match text(object, "/series/lastObservedTime") {
         "" => text(object, "/lastTimestamp"),

@@ -45,7 +45,9 @@ impl Walk<'_> {
             return Ok(());
         }
         if field.map {
-            let Value::Object(map) = value else { return self.wrong(value, path, &format!("map[string]{}", short(&field.type_name))) };
+            let Value::Object(map) = value else {
+                return self.wrong(value, path, &format!("map[string]{}", short(&field.type_name)));
+            };
             for (key, element) in map.iter_mut().filter(|(_, element)| !element.is_null()) {
                 self.one(field, element, &format!("{path}.{key}"))?;
             }

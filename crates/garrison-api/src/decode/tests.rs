@@ -12,14 +12,18 @@ fn strict(kind: &str, body: &str) -> Result<Value, String> {
 fn unknown_and_duplicate_fields_are_named() {
     for (body, named) in [
         (r#"{"spec":{"bogus":1}}"#, "strict decoding error: unknown field \"spec.bogus\""),
-        (r#"{"spec":{"template":{"spec":{"containers":[{"bogus":1}]}}}}"#, "unknown field \"spec.template.spec.containers[0].bogus\""),
+        (
+            r#"{"spec":{"template":{"spec":{"containers":[{"bogus":1}]}}}}"#,
+            "unknown field \"spec.template.spec.containers[0].bogus\"",
+        ),
         (r#"{"metadata":{"name":"a","name":"b"}}"#, "duplicate field \"metadata.name\""),
         (r#"{"a":1,"b":2}"#, "unknown field \"a\", unknown field \"b\""),
     ] {
         let message = strict("DaemonSet", body).expect_err(body);
         assert!(message.contains(named), "{message}");
     }
-    let warned = decode("apps/v1", "DaemonSet", "application/json", br#"{"spec":{"bogus":1}}"#, FieldValidation::Warn).expect("is decoded");
+    let warned = decode("apps/v1", "DaemonSet", "application/json", br#"{"spec":{"bogus":1}}"#, FieldValidation::Warn)
+        .expect("is decoded");
     assert_eq!(warned.warnings, ["unknown field \"spec.bogus\""]);
     assert_eq!(warned.object, json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "spec": {}}));
 }
@@ -27,8 +31,14 @@ fn unknown_and_duplicate_fields_are_named() {
 #[test]
 fn wrong_types_are_refused_with_their_path() {
     for (body, named) in [
-        (r#"{"spec":{"minReadySeconds":"5"}}"#, "cannot unmarshal string into Go struct field DaemonSet.spec.minReadySeconds of type int32"),
-        (r#"{"metadata":{"labels":{"y":true}}}"#, "cannot unmarshal bool into Go struct field DaemonSet.metadata.labels.y of type string"),
+        (
+            r#"{"spec":{"minReadySeconds":"5"}}"#,
+            "cannot unmarshal string into Go struct field DaemonSet.spec.minReadySeconds of type int32",
+        ),
+        (
+            r#"{"metadata":{"labels":{"y":true}}}"#,
+            "cannot unmarshal bool into Go struct field DaemonSet.metadata.labels.y of type string",
+        ),
         (r#"{"spec":{"template":{"spec":{"containers":{}}}}}"#, "cannot unmarshal object"),
         (r#"{"spec":[]}"#, "cannot unmarshal array"),
         (r#"{"spec":{"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":"x"}}}]}}}}"#, "quantities must match"),
@@ -44,13 +54,18 @@ fn wrong_types_are_refused_with_their_path() {
 
 #[test]
 fn good_bodies_come_through() {
-    let set = strict("DaemonSet", r#"{"spec":{"updateStrategy":{"rollingUpdate":{"maxUnavailable":"10%"}},"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":1}}}]}}}}"#);
+    let set = strict(
+        "DaemonSet",
+        r#"{"spec":{"updateStrategy":{"rollingUpdate":{"maxUnavailable":"10%"}},"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":1}}}]}}}}"#,
+    );
     let set = set.expect("is decoded");
     assert_eq!(set["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"], "1");
-    let yaml = decode("v1", "ConfigMap", "application/yaml; charset=utf-8", b"data:\n  a: 'b'\n", FieldValidation::Strict).expect("is decoded");
+    let yaml = decode("v1", "ConfigMap", "application/yaml; charset=utf-8", b"data:\n  a: 'b'\n", FieldValidation::Strict)
+        .expect("is decoded");
     assert_eq!(yaml.object["data"], json!({"a": "b"}));
     let revision = r#"{"data":{"anything":{"goes":[1,null]}},"revision":1}"#;
-    let revision = decode("apps/v1", "ControllerRevision", "application/json", revision.as_bytes(), FieldValidation::Strict).expect("is decoded");
+    let revision = decode("apps/v1", "ControllerRevision", "application/json", revision.as_bytes(), FieldValidation::Strict)
+        .expect("is decoded");
     assert_eq!(revision.object["data"]["anything"]["goes"][0], 1);
     assert_eq!(decode("v1", "Pod", "text/plain", b"", FieldValidation::Warn).expect_err("is refused").code, 415);
 }
@@ -69,12 +84,15 @@ fn envelope(version: &str, kind: &str, raw: &[u8]) -> Vec<u8> {
 
 #[test]
 fn protobuf_is_read_by_the_graph() {
-    let read = |body: &[u8], version: &str, kind: &str| decode(version, kind, "application/vnd.kubernetes.protobuf", body, FieldValidation::Strict);
+    let read = |body: &[u8], version: &str, kind: &str| {
+        decode(version, kind, "application/vnd.kubernetes.protobuf", body, FieldValidation::Strict)
+    };
     // As `kubectl create configmap settings --from-literal=a=b` sends it.
     let raw = [field(1, &field(1, b"settings")), field(2, &[field(1, b"a"), field(2, b"b")].concat())].concat();
     let map = read(&envelope("v1", "ConfigMap", &raw), "v1", "ConfigMap").expect("is decoded").object;
     assert_eq!(map, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "b"}}));
-    let raw = [field(1, &field(1, b"s")), field(2, &[field(1, b"k"), field(2, &[0, 255])].concat()), field(3, b"Opaque")].concat();
+    let raw =
+        [field(1, &field(1, b"s")), field(2, &[field(1, b"k"), field(2, &[0, 255])].concat()), field(3, b"Opaque")].concat();
     let secret = read(&envelope("v1", "Secret", &raw), "v1", "Secret").expect("is decoded").object;
     assert_eq!((&secret["data"]["k"], &secret["type"]), (&json!("AP8="), &json!("Opaque")));
     // A hostPath volume lies in an embedded message.

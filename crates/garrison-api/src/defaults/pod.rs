@@ -41,7 +41,9 @@ pub(super) fn template_spec(spec: &mut Value) {
     }
     each(spec, "volumes").for_each(volume);
     for toleration in each(spec, "tolerations") {
-        if toleration["operator"] == "" && let Some(map) = toleration.as_object_mut() {
+        if toleration["operator"] == ""
+            && let Some(map) = toleration.as_object_mut()
+        {
             map.remove("operator");
         }
     }

@@ -8,13 +8,23 @@ fn with_defaults(group: &str, plural: &str, mut object: Value) -> Value {
 
 #[test]
 fn a_daemon_set_gets_its_defaults_and_its_template_no_pod_defaults() {
-    let set = with_defaults("apps", "daemonsets", json!({"spec": {"template": {"spec": {"containers": [
-        {"name": "c", "image": "x:1", "resources": {"limits": {"cpu": "1"}}, "readinessProbe": {"httpGet": {"port": 80}}}
-    ]}}}}));
-    assert_eq!(set["spec"]["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}));
+    let set = with_defaults(
+        "apps",
+        "daemonsets",
+        json!({"spec": {"template": {"spec": {"containers": [
+            {"name": "c", "image": "x:1", "resources": {"limits": {"cpu": "1"}}, "readinessProbe": {"httpGet": {"port": 80}}}
+        ]}}}}),
+    );
+    assert_eq!(
+        set["spec"]["updateStrategy"],
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}})
+    );
     assert_eq!(set["spec"]["revisionHistoryLimit"], 10);
     let spec = &set["spec"]["template"]["spec"];
-    assert_eq!((&spec["dnsPolicy"], &spec["restartPolicy"], &spec["terminationGracePeriodSeconds"]), (&json!("ClusterFirst"), &json!("Always"), &json!(30)));
+    assert_eq!(
+        (&spec["dnsPolicy"], &spec["restartPolicy"], &spec["terminationGracePeriodSeconds"]),
+        (&json!("ClusterFirst"), &json!("Always"), &json!(30))
+    );
     assert_eq!((&spec["schedulerName"], &spec["securityContext"]), (&json!("default-scheduler"), &json!({})));
     let probe = json!({"httpGet": {"port": 80, "path": "/", "scheme": "HTTP"}, "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3});
     assert_eq!(spec["containers"][0]["readinessProbe"], probe);
@@ -24,7 +34,8 @@ fn a_daemon_set_gets_its_defaults_and_its_template_no_pod_defaults() {
 
 #[test]
 fn on_delete_leaves_rolling_update_alone_and_explicit_values_stay() {
-    let set = with_defaults("apps", "daemonsets", json!({"spec": {"revisionHistoryLimit": 0, "updateStrategy": {"type": "OnDelete"}}}));
+    let set =
+        with_defaults("apps", "daemonsets", json!({"spec": {"revisionHistoryLimit": 0, "updateStrategy": {"type": "OnDelete"}}}));
     assert_eq!(set["spec"], json!({"revisionHistoryLimit": 0, "updateStrategy": {"type": "OnDelete"}}));
 }
 
@@ -45,9 +56,15 @@ fn pull_policies_follow_the_tag() {
 
 #[test]
 fn pods_get_quality_classes_requests_and_host_ports() {
-    let resources = |resources: Value| with_defaults("", "pods", json!({"spec": {"hostNetwork": true, "containers": [
-        {"name": "c", "image": "x:1", "resources": resources, "ports": [{"containerPort": 80}]}
-    ]}}));
+    let resources = |resources: Value| {
+        with_defaults(
+            "",
+            "pods",
+            json!({"spec": {"hostNetwork": true, "containers": [
+                {"name": "c", "image": "x:1", "resources": resources, "ports": [{"containerPort": 80}]}
+            ]}}),
+        )
+    };
     for (given, class) in [
         (json!({}), "BestEffort"),
         (json!({"requests": {"cpu": "100m"}}), "Burstable"),

@@ -35,7 +35,8 @@ pub(super) fn merge(described: Option<&Type>, current: &mut Value, patch: Value)
     let Value::Object(map) = current else { return Ok(()) };
     retain_keys(map, &mut patch)?;
     let (special, plain): (Vec<_>, Vec<_>) = patch.into_iter().partition(|(name, _)| name.starts_with('$'));
-    let orders: Map<String, Value> = special.iter().filter_map(|(name, order)| Some((name.strip_prefix(ELEMENT_ORDER)?.into(), order.clone()))).collect();
+    let orders: Map<String, Value> =
+        special.iter().filter_map(|(name, order)| Some((name.strip_prefix(ELEMENT_ORDER)?.into(), order.clone()))).collect();
     for (name, list) in &special {
         match name.strip_prefix(DELETE_FROM) {
             Some(field) => delete_from(map, field, list)?,
@@ -62,7 +63,13 @@ fn order_of<'a>(orders: &'a Map<String, Value>, name: &str) -> Result<&'a [Value
     orders.get(name).and_then(Value::as_array).map(Vec::as_slice).ok_or_else(|| format!("{ELEMENT_ORDER}{name} is no list"))
 }
 
-fn merge_field(field: Option<&Field>, map: &mut Map<String, Value>, name: String, value: Value, order: Option<&[Value]>) -> Result<()> {
+fn merge_field(
+    field: Option<&Field>,
+    map: &mut Map<String, Value>,
+    name: String,
+    value: Value,
+    order: Option<&[Value]>,
+) -> Result<()> {
     match value {
         Value::Null => {
             map.remove(&name);
@@ -76,7 +83,9 @@ fn merge_field(field: Option<&Field>, map: &mut Map<String, Value>, name: String
             // Elements of a map have the field's type, too, but the map itself has none.
             let described = field.filter(|field| !field.map).and_then(Field::referred);
             let current = map.entry(name).or_insert(Value::Null);
-            if field.is_some_and(|field| field.map) && field.and_then(Field::referred).is_some_and(|element| element.scalar.is_none()) {
+            if field.is_some_and(|field| field.map)
+                && field.and_then(Field::referred).is_some_and(|element| element.scalar.is_none())
+            {
                 return merge_map_of_objects(field.and_then(Field::referred), current, patch);
             }
             merge(described, current, Value::Object(patch))?;
@@ -120,14 +129,17 @@ fn merge_objects(field: &Field, key: &str, list: &mut Vec<Value>, patch: Vec<Val
     let original = list.clone();
     let replaces = patch.iter().any(|element| element.get(PATCH).is_some_and(|word| word == "replace"));
     if replaces {
-        let only_directive = |element: &Value| element.get(PATCH).is_some() && element.as_object().is_some_and(|map| map.len() == 1);
+        let only_directive =
+            |element: &Value| element.get(PATCH).is_some() && element.as_object().is_some_and(|map| map.len() == 1);
         *list = patch.into_iter().filter(|element| !only_directive(element)).map(without_directives).collect();
         return Ok(());
     }
     let mut patched = Vec::new();
     for mut element in patch {
         let Some(map) = element.as_object_mut() else { return Err(format!("an element of a list merged by {key} is no object")) };
-        let Some(identity) = map.get(key).cloned() else { return Err(format!("map: {element} does not contain declared merge key: {key}")) };
+        let Some(identity) = map.get(key).cloned() else {
+            return Err(format!("map: {element} does not contain declared merge key: {key}"));
+        };
         if directive(map)?.as_deref() == Some("delete") {
             list.retain(|there| there.get(key) != Some(&identity));
             continue;
@@ -164,7 +176,8 @@ fn merge_primitives(list: &mut Vec<Value>, patch: Vec<Value>, order: Option<&[Va
 fn reorder(list: &mut Vec<Value>, original: &[Value], order: &[Value], key: Option<&str>) {
     let same = |a: &Value, b: &Value| key.map_or(a == b, |key| a.get(key) == b.get(key) && a.get(key).is_some());
     let place = |list: &[Value], element: &Value| list.iter().position(|there| same(there, element));
-    let (mut ordered, mut others): (Vec<Value>, Vec<Value>) = std::mem::take(list).into_iter().partition(|element| place(order, element).is_some());
+    let (mut ordered, mut others): (Vec<Value>, Vec<Value>) =
+        std::mem::take(list).into_iter().partition(|element| place(order, element).is_some());
     ordered.sort_by_key(|element| place(order, element));
     others.sort_by_key(|element| place(original, element));
     let (mut ordered, mut others) = (ordered.into_iter().peekable(), others.into_iter().peekable());

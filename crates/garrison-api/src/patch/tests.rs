@@ -32,17 +32,30 @@ fn lists_merge_by_their_keys() {
 #[test]
 fn directives_do_what_they_say() {
     let current = set(&json!([{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]));
-    let reordered = strategic(&current, &json!({"spec": {"template": {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}}}}));
+    let reordered = strategic(
+        &current,
+        &json!({"spec": {"template": {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}}}}),
+    );
     assert_eq!(containers(&reordered), &json!([{"name": "b", "image": "1"}, {"name": "a", "image": "1"}]));
     // What `kubectl rollout undo` sends.
-    let replaced = strategic(&current, &json!({"spec": {"template": {"$patch": "replace", "spec": {"containers": [{"name": "z"}]}}}}));
+    let replaced =
+        strategic(&current, &json!({"spec": {"template": {"$patch": "replace", "spec": {"containers": [{"name": "z"}]}}}}));
     assert_eq!(replaced["spec"]["template"], json!({"spec": {"containers": [{"name": "z"}]}}));
     let volumes = json!({"spec": {"template": {"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}}}});
-    let retained = strategic(&volumes, &json!({"spec": {"template": {"spec": {"volumes": [{"name": "v", "$retainKeys": ["name", "hostPath"], "hostPath": {"path": "/x"}}]}}}}));
+    let retained = strategic(
+        &volumes,
+        &json!({"spec": {"template": {"spec": {"volumes": [{"name": "v", "$retainKeys": ["name", "hostPath"], "hostPath": {"path": "/x"}}]}}}}),
+    );
     assert_eq!(retained["spec"]["template"]["spec"]["volumes"], json!([{"name": "v", "hostPath": {"path": "/x"}}]));
     let finalizers = json!({"metadata": {"finalizers": ["a", "b"]}});
-    assert_eq!(strategic(&finalizers, &json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}}))["metadata"]["finalizers"], json!(["b"]));
-    assert_eq!(strategic(&finalizers, &json!({"metadata": {"finalizers": ["c"]}}))["metadata"]["finalizers"], json!(["c", "a", "b"]));
+    assert_eq!(
+        strategic(&finalizers, &json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}}))["metadata"]["finalizers"],
+        json!(["b"])
+    );
+    assert_eq!(
+        strategic(&finalizers, &json!({"metadata": {"finalizers": ["c"]}}))["metadata"]["finalizers"],
+        json!(["c", "a", "b"])
+    );
     // How a pod is released: the reference with our uid goes.
     let owned = json!({"metadata": {"ownerReferences": [{"uid": "1", "name": "x"}, {"uid": "2", "name": "y"}]}});
     let released = strategic(&owned, &json!({"metadata": {"uid": "p", "ownerReferences": [{"$patch": "delete", "uid": "1"}]}}));
@@ -52,7 +65,10 @@ fn directives_do_what_they_say() {
 #[test]
 fn atomic_lists_and_maps() {
     let current = json!({"spec": {"template": {"spec": {"tolerations": [{"key": "a"}], "nodeSelector": {"a": "1", "b": "2"}}}}});
-    let patched = strategic(&current, &json!({"spec": {"template": {"spec": {"tolerations": [{"key": "c"}], "nodeSelector": {"a": null, "c": "3"}}}}}));
+    let patched = strategic(
+        &current,
+        &json!({"spec": {"template": {"spec": {"tolerations": [{"key": "c"}], "nodeSelector": {"a": null, "c": "3"}}}}}),
+    );
     assert_eq!(patched["spec"]["template"]["spec"], json!({"tolerations": [{"key": "c"}], "nodeSelector": {"b": "2", "c": "3"}}));
 }
 

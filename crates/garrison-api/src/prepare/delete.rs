@@ -35,15 +35,20 @@ impl DeleteOptions {
             let cause = crate::status_error::Cause { reason: "FieldValueInvalid".into(), message, field: field.into() };
             Status::invalid("", "DeleteOptions", "", vec![cause])
         };
-        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(String::from);
+        let text =
+            |pointer: &str| value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(String::from);
         let said = text("/propagationPolicy");
         let orphan = value["orphanDependents"].as_bool();
         if said.is_some() && orphan.is_some() {
-            let message = format!("Invalid value: {:?}: orphanDependents and deletionPropagation cannot be both set", said.unwrap_or_default());
+            let message = format!(
+                "Invalid value: {:?}: orphanDependents and deletionPropagation cannot be both set",
+                said.unwrap_or_default()
+            );
             return Err(invalid(message, "propagationPolicy"));
         }
         if let Some(other) = said.as_deref().filter(|policy| !["Background", "Foreground", "Orphan"].contains(policy)) {
-            let message = format!("Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"");
+            let message =
+                format!("Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"");
             return Err(invalid(message, "propagationPolicy"));
         }
         for run in value["dryRun"].as_array().into_iter().flatten() {
@@ -95,7 +100,8 @@ pub fn delete(write: &Write<'_>, old: &Value, options: &DeleteOptions) -> Result
 
 fn preconditions(write: &Write<'_>, old: &Value, options: &DeleteOptions) -> Result<(), Status> {
     let metadata = &old["metadata"];
-    for (what, field, wanted) in [("UID", "uid", &options.uid), ("ResourceVersion", "resourceVersion", &options.resource_version)] {
+    for (what, field, wanted) in [("UID", "uid", &options.uid), ("ResourceVersion", "resourceVersion", &options.resource_version)]
+    {
         let is = metadata[field].as_str().unwrap_or_default();
         if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != is) {
             let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {is}");
@@ -115,13 +121,19 @@ fn set_propagation(object: &mut Value, policy: Option<&str>) {
         _ => None,
     };
     let current = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-    let mut finalizers: Vec<Value> =
-        current.into_iter().filter(|name| (name != FOREGROUND && name != ORPHAN) || wanted.is_some_and(|wanted| name == wanted)).collect();
+    let mut finalizers: Vec<Value> = current
+        .into_iter()
+        .filter(|name| (name != FOREGROUND && name != ORPHAN) || wanted.is_some_and(|wanted| name == wanted))
+        .collect();
     if let Some(wanted) = wanted.filter(|wanted| !finalizers.iter().any(|name| name == wanted)) {
         finalizers.push(wanted.into());
     }
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        if finalizers.is_empty() { metadata.remove("finalizers") } else { metadata.insert("finalizers".into(), finalizers.into()) };
+        if finalizers.is_empty() {
+            metadata.remove("finalizers")
+        } else {
+            metadata.insert("finalizers".into(), finalizers.into())
+        };
     }
 }
 
@@ -161,7 +173,8 @@ fn mark(write: &Write<'_>, object: &mut Value, grace: i64, explicit: bool) {
     let current = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
     let ended = grace == 0 && write.resource.kind == "Pod";
     if (explicit || ended) && grace < current {
-        metadata["deletionTimestamp"] = seconds(planned - SignedDuration::from_secs(current) + SignedDuration::from_secs(grace)).into();
+        metadata["deletionTimestamp"] =
+            seconds(planned - SignedDuration::from_secs(current) + SignedDuration::from_secs(grace)).into();
         metadata["deletionGracePeriodSeconds"] = grace.into();
     }
 }

@@ -75,5 +75,6 @@ fn same_amounts(a: &Value, b: &Value) -> bool {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_string);
         crate::quantity::Quantity::parse(&text).ok()
     };
-    a.len() == b.len() && a.iter().all(|(name, left)| b.get(name).is_some_and(|right| amount(left).is_some() && amount(left) == amount(right)))
+    a.len() == b.len()
+        && a.iter().all(|(name, left)| b.get(name).is_some_and(|right| amount(left).is_some() && amount(left) == amount(right)))
 }

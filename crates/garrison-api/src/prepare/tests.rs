@@ -5,7 +5,14 @@ const T0: &str = "2026-01-02T03:04:05Z";
 
 fn write(group: &str, plural: &str) -> Write<'static> {
     let resource = resource::find(group, "v1", plural).expect("is served");
-    Write { resource, subresource: None, namespace: resource.namespaced.then_some("d"), now: T0.parse().expect("a time"), uid: "u1", random: 7 }
+    Write {
+        resource,
+        subresource: None,
+        namespace: resource.namespaced.then_some("d"),
+        now: T0.parse().expect("a time"),
+        uid: "u1",
+        random: 7,
+    }
 }
 
 fn set(template: &Value) -> Value {
@@ -15,7 +22,9 @@ fn set(template: &Value) -> Value {
 }
 
 fn created() -> Value {
-    create(&write("apps", "daemonsets"), set(&json!({"name": "c", "image": "x:1", "resources": {"limits": {"cpu": "1"}}}))).expect("is created").object
+    create(&write("apps", "daemonsets"), set(&json!({"name": "c", "image": "x:1", "resources": {"limits": {"cpu": "1"}}})))
+        .expect("is created")
+        .object
 }
 
 fn bound_pod(grace: i64) -> Value {
@@ -26,7 +35,10 @@ fn bound_pod(grace: i64) -> Value {
 fn a_create_sets_what_only_the_server_may() {
     let object = created();
     let metadata = &object["metadata"];
-    assert_eq!((&metadata["uid"], &metadata["creationTimestamp"], &metadata["generation"]), (&json!("u1"), &json!(T0), &json!(1)));
+    assert_eq!(
+        (&metadata["uid"], &metadata["creationTimestamp"], &metadata["generation"]),
+        (&json!("u1"), &json!(T0), &json!(1))
+    );
     assert_eq!(metadata["annotations"]["deprecated.daemonset.template.generation"], "1");
     assert_eq!(object["status"]["numberReady"], 0);
 }
@@ -36,7 +48,8 @@ fn names_are_generated_and_namespaces_agree() {
     let object = json!({"metadata": {"generateName": "p-"}, "data": {}});
     let made = create(&write("", "configmaps"), object).expect("is created").object;
     assert!(made["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("p-") && name.len() == 7));
-    let other = create(&write("", "configmaps"), json!({"metadata": {"name": "a", "namespace": "other"}})).expect_err("is refused");
+    let other =
+        create(&write("", "configmaps"), json!({"metadata": {"name": "a", "namespace": "other"}})).expect_err("is refused");
     assert_eq!(other.code, 400);
 }
 
@@ -97,7 +110,10 @@ fn deletes_wait_for_grace_and_finalizers() {
     let Deletion::Mark(shorter) = delete(&pods, &marked, &options(Some(5))).expect("decides") else { panic!("is shortened") };
     assert_eq!(shorter["metadata"]["deletionTimestamp"], "2026-01-02T03:04:10Z");
     assert_eq!(delete(&pods, &shorter, &options(Some(0))).expect("decides"), Deletion::Remove);
-    assert_eq!(delete(&pods, &json!({"metadata": {"name": "p"}, "spec": {}}), &options(None)).expect("decides"), Deletion::Remove);
+    assert_eq!(
+        delete(&pods, &json!({"metadata": {"name": "p"}, "spec": {}}), &options(None)).expect("decides"),
+        Deletion::Remove
+    );
 }
 
 #[test]
@@ -108,7 +124,10 @@ fn propagation_policies_become_finalizers() {
     for (text, finalizer) in [("Foreground", "foregroundDeletion"), ("Orphan", "orphan")] {
         let Deletion::Mark(marked) = delete(&sets, &created(), &policy(text)).expect("decides") else { panic!("is marked") };
         assert_eq!(marked["metadata"]["finalizers"], json!([finalizer]));
-        assert_eq!((&marked["metadata"]["generation"], &marked["metadata"]["deletionGracePeriodSeconds"]), (&json!(2), &json!(0)));
+        assert_eq!(
+            (&marked["metadata"]["generation"], &marked["metadata"]["deletionGracePeriodSeconds"]),
+            (&json!(2), &json!(0))
+        );
         let mut released = (*marked).clone();
         released["metadata"]["finalizers"] = json!([]);
         let released = update(&sets, &marked, released).expect("is updated").object;
@@ -121,11 +140,14 @@ fn a_namespace_terminates_before_it_goes() {
     let namespaces = write("", "namespaces");
     let namespace = create(&namespaces, json!({"metadata": {"name": "team"}})).expect("is created").object;
     assert_eq!(namespace["metadata"]["labels"]["kubernetes.io/metadata.name"], "team");
-    let Deletion::Mark(marked) = delete(&namespaces, &namespace, &DeleteOptions::default()).expect("decides") else { panic!("is marked") };
+    let Deletion::Mark(marked) = delete(&namespaces, &namespace, &DeleteOptions::default()).expect("decides") else {
+        panic!("is marked")
+    };
     assert_eq!(marked["status"]["phase"], "Terminating");
     let mut empty = (*marked).clone();
     empty["spec"]["finalizers"] = json!([]);
-    let finalized = update(&Write { subresource: Some("finalize"), ..namespaces.clone() }, &marked, empty).expect("is finalized").object;
+    let finalized =
+        update(&Write { subresource: Some("finalize"), ..namespaces.clone() }, &marked, empty).expect("is finalized").object;
     assert!(finished(namespaces.resource, &finalized));
 }
 
@@ -134,7 +156,11 @@ fn preconditions_hold_or_refuse() {
     let sets = write("apps", "daemonsets");
     let options = DeleteOptions { uid: Some("other".into()), ..DeleteOptions::default() };
     assert_eq!(delete(&sets, &created(), &options).expect_err("is refused").code, 409);
-    for bad in [json!({"propagationPolicy": "Never"}), json!({"dryRun": ["Some"]}), json!({"propagationPolicy": "Orphan", "orphanDependents": true})] {
+    for bad in [
+        json!({"propagationPolicy": "Never"}),
+        json!({"dryRun": ["Some"]}),
+        json!({"propagationPolicy": "Orphan", "orphanDependents": true}),
+    ] {
         assert_eq!(DeleteOptions::from_value(&bad).expect_err("is refused").code, 422, "{bad}");
     }
 }

@@ -18,7 +18,11 @@ pub(super) fn path(object: &Value, label: &str) -> String {
 
 /// Fields whose absence means `false`.
 pub(super) fn node(object: &Value, label: &str) -> String {
-    if label == "spec.unschedulable" { object["spec"]["unschedulable"].as_bool().unwrap_or(false).to_string() } else { path(object, label) }
+    if label == "spec.unschedulable" {
+        object["spec"]["unschedulable"].as_bool().unwrap_or(false).to_string()
+    } else {
+        path(object, label)
+    }
 }
 
 /// Pods: hostNetwork defaults to false, podIPs is the first one.

@@ -10,7 +10,8 @@ pub(super) fn requirements(text: &str) -> Result<Vec<Requirement>, String> {
         return Ok(found);
     }
     for part in split_outside_parentheses(text) {
-        let requirement = requirement(part.trim()).ok_or_else(|| format!("found '{}', expected: a label selector requirement", part.trim()))?;
+        let requirement =
+            requirement(part.trim()).ok_or_else(|| format!("found '{}', expected: a label selector requirement", part.trim()))?;
         if let Some(fault) = names::qualified_name_fault(&requirement.key) {
             return Err(format!("<nil>: Invalid value: \"{}\": {fault}", requirement.key));
         }
@@ -61,7 +62,9 @@ fn requirement(text: &str) -> Option<Requirement> {
         };
         return end.is_none().then(|| new(key, operator, values));
     }
-    for (sign, operator) in [("!=", Operator::NotIn), ("==", Operator::In), ("=", Operator::In), (">", Operator::Gt), ("<", Operator::Lt)] {
+    for (sign, operator) in
+        [("!=", Operator::NotIn), ("==", Operator::In), ("=", Operator::In), (">", Operator::Gt), ("<", Operator::Lt)]
+    {
         if let Some((key, value)) = text.split_once(sign) {
             return Some(new(key, operator, vec![value.trim().into()]));
         }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 pub(super) fn cells(pod: &Value, age: String, now: Timestamp) -> Value {
     let statuses = list(&pod["status"]["containerStatuses"]);
     let total = list(&pod["spec"]["containers"]).len();
-    let ready = statuses.iter().filter(|container| container["ready"] == true && container["state"]["running"].is_object()).count();
+    let ready =
+        statuses.iter().filter(|container| container["ready"] == true && container["state"]["running"].is_object()).count();
     let ip = pod.pointer("/status/podIPs/0/ip").and_then(Value::as_str).unwrap_or_else(|| text(pod, "/status/podIP"));
     json!([
         text(pod, "/metadata/name"),
@@ -96,7 +97,11 @@ fn initializing(pod: &Value) -> Option<String> {
             return waiting_or_ended(container).map(|why| format!("Init:{why}"));
         }
         let waiting = text(container, "/state/waiting/reason");
-        return Some(if waiting.is_empty() || waiting == "PodInitializing" { format!("Init:{index}/{total}") } else { format!("Init:{waiting}") });
+        return Some(if waiting.is_empty() || waiting == "PodInitializing" {
+            format!("Init:{index}/{total}")
+        } else {
+            format!("Init:{waiting}")
+        });
     }
     None
 }
@@ -105,7 +110,10 @@ fn initializing(pod: &Value) -> Option<String> {
 fn restarts(pod: &Value, now: Timestamp) -> String {
     let containers = list(&pod["status"]["containerStatuses"]);
     let count: i64 = containers.iter().filter_map(|container| container["restartCount"].as_i64()).sum();
-    let last = containers.iter().filter_map(|container| text(container, "/lastState/terminated/finishedAt").parse::<Timestamp>().ok()).max();
+    let last = containers
+        .iter()
+        .filter_map(|container| text(container, "/lastState/terminated/finishedAt").parse::<Timestamp>().ok())
+        .max();
     match last.filter(|_| count != 0) {
         Some(last) => format!("{count} ({} ago)", duration::human(now.duration_since(last).as_secs())),
         None => count.to_string(),

@@ -30,12 +30,32 @@ fn pods_show_what_keeps_them_from_running() {
     check(json!({"phase": "Failed", "reason": "Evicted"}), false, "Evicted");
     check(json!({"phase": "Running", "containerStatuses": [{"ready": true, "state": {"running": {}}}]}), false, "Running");
     check(json!({"phase": "Running", "containerStatuses": [{"ready": true, "state": {"running": {}}}]}), true, "Terminating");
-    check(json!({"phase": "Running", "containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}), false, "CrashLoopBackOff");
+    check(
+        json!({"phase": "Running", "containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}),
+        false,
+        "CrashLoopBackOff",
+    );
     check(json!({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]}), false, "ExitCode:3");
-    check(json!({"phase": "Succeeded", "containerStatuses": [{"state": {"terminated": {"reason": "Completed"}}}]}), false, "Completed");
-    check(json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"waiting": {"reason": "PodInitializing"}}}]}), false, "Init:0/1");
-    check(json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"waiting": {"reason": "ErrImagePull"}}}]}), false, "Init:ErrImagePull");
-    check(json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}), false, "Init:Error");
+    check(
+        json!({"phase": "Succeeded", "containerStatuses": [{"state": {"terminated": {"reason": "Completed"}}}]}),
+        false,
+        "Completed",
+    );
+    check(
+        json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"waiting": {"reason": "PodInitializing"}}}]}),
+        false,
+        "Init:0/1",
+    );
+    check(
+        json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"waiting": {"reason": "ErrImagePull"}}}]}),
+        false,
+        "Init:ErrImagePull",
+    );
+    check(
+        json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}]}),
+        false,
+        "Init:Error",
+    );
 }
 
 #[test]
@@ -53,7 +73,21 @@ fn nodes_and_daemon_sets_read_as_upstream() {
         "status": {"conditions": [{"type": "Ready", "status": "Unknown"}], "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}], "nodeInfo": {"kubeletVersion": "v1"}}
     });
     let cells = cells_of("", "nodes", &node);
-    assert_eq!(cells, json!(["n", "NotReady,SchedulingDisabled", "control-plane", "60m", "v1", "10.0.0.1", "<none>", "<unknown>", "<unknown>", "<unknown>"]));
+    assert_eq!(
+        cells,
+        json!([
+            "n",
+            "NotReady,SchedulingDisabled",
+            "control-plane",
+            "60m",
+            "v1",
+            "10.0.0.1",
+            "<none>",
+            "<unknown>",
+            "<unknown>",
+            "<unknown>"
+        ])
+    );
     let set = json!({
         "metadata": {"name": "s", "creationTimestamp": "2026-01-01T00:59:00Z"},
         "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"spec": {"containers": [{"name": "c", "image": "i"}, {"name": "d", "image": "j"}]}}},

@@ -47,7 +47,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Some(number) => (number, 60),
         None => (text.strip_suffix('s').unwrap_or(text), 1),
     };
-    number.parse::<u64>().map(|number| Duration::from_secs(number * factor)).map_err(|_| format!("{text} is no time like 40s or 2m"))
+    number
+        .parse::<u64>()
+        .map(|number| Duration::from_secs(number * factor))
+        .map_err(|_| format!("{text} is no time like 40s or 2m"))
 }
 
 /// The address of the interface that leads outside: no packet is sent.
@@ -67,8 +70,15 @@ impl ServerArgs {
     }
 
     async fn serve(self) -> Result<ExitCode> {
-        let advertise = self.advertise_address.unwrap_or_else(|| if self.listen.ip().is_unspecified() { own_address() } else { self.listen.ip() });
-        let config = garrison_server::Config { data_dir: self.data_dir, listen: self.listen, advertise_address: advertise.to_string(), names: self.names };
+        let advertise = self
+            .advertise_address
+            .unwrap_or_else(|| if self.listen.ip().is_unspecified() { own_address() } else { self.listen.ip() });
+        let config = garrison_server::Config {
+            data_dir: self.data_dir,
+            listen: self.listen,
+            advertise_address: advertise.to_string(),
+            names: self.names,
+        };
         let server = Server::open(config).await.context("opening the server")?;
         if let Some(file) = &self.write_kubeconfig {
             write_secret(file, &server.kubeconfig())?;
@@ -84,7 +94,8 @@ impl ServerArgs {
         };
         let client = kube::Client::new(server.in_process(User::controllers()), "default");
         tracing::info!(url = server.url(), "the API server listens");
-        let loops = async { garrison_controllers::run(client, settings, shutdown.clone()).await.context("running the control loops") };
+        let loops =
+            async { garrison_controllers::run(client, settings, shutdown.clone()).await.context("running the control loops") };
         let api = async { server.serve(shutdown.clone()).await.context("serving the API") };
         tokio::try_join!(api, loops)?;
         Ok(ExitCode::SUCCESS)
