@@ -5,6 +5,8 @@
 
 mod answer;
 mod caller;
+#[cfg(test)]
+pub(crate) mod double;
 mod request;
 #[cfg(test)]
 mod tests;
