@@ -87,6 +87,7 @@ impl<K> Change<K> {
     }
 
     /// The object now, if there is one.
+    #[expect(clippy::new_ret_no_self, reason = "the new state, beside the old one; nothing is made")]
     pub fn new(&self) -> Option<&Arc<K>> {
         match self {
             Self::Added(new) | Self::Updated { new, .. } => Some(new),

@@ -65,7 +65,7 @@ pub(super) fn successor(log: &Path, inode: u64) -> io::Result<Option<Segment>> {
         Ok(metadata) if metadata.ino() == inode => return Ok(None),
         // Rotated, and the runtime has not opened a new one yet.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => drop(other?),
+        other => other.map(drop)?,
     }
     let mut segments = open_all(log)?;
     let next = segments.iter().position(|segment| segment.inode == inode).map_or(0, |position| position + 1);

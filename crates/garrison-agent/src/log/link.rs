@@ -26,7 +26,7 @@ pub fn link(log_dir: &Path, namespace: &str, pod: &str, container: &str, id: &st
     }
     fs::create_dir_all(log_dir.join("containers"))?;
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => symlink(target, path),
     }
 }
