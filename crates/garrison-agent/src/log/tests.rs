@@ -238,7 +238,7 @@ async fn rotation() {
     assert_eq!(rotate(0, &runtime).await, [""; 0].map(PathBuf::from));
     for number in 1..=4 {
         log.append(&format!("{number}{}\n", "x".repeat(200)));
-        assert_eq!(rotate(number, &runtime).await, [log.path.clone()]);
+        assert_eq!(rotate(number, &runtime).await, std::slice::from_ref(&log.path));
     }
     let kept: Vec<String> =
         files::rotated(&log.path).unwrap().iter().map(|path| fs::read_to_string(path).unwrap()[..1].into()).collect();
