@@ -12,6 +12,7 @@ pub mod act;
 pub mod cgroup;
 pub mod checkpoint;
 pub mod config;
+pub mod context;
 pub mod cri;
 pub mod endpoint;
 pub mod environment;
