@@ -71,6 +71,9 @@ pub struct Memory {
     attempts: BTreeMap<String, Attempts>,
     /// UID of the last pod seen on each node, so that the next one has another name.
     predecessors: BTreeMap<String, String>,
+    /// What the names of pods are made from whose create is not answered yet, by node. As long as nobody knows whether
+    /// such a pod exists, it is asked for under the same name and no other.
+    asked: BTreeMap<String, u64>,
 }
 
 /// A pod to create.
@@ -83,22 +86,26 @@ pub struct Creation {
     seed: u64,
 }
 
-impl Creation {
-    /// The same pod under another name, if an object of its name exists that is not it.
-    #[must_use]
-    pub fn renamed(&self, set: &DaemonSet, attempt: u32) -> Self {
-        let mut renamed = self.clone();
-        renamed.pod.metadata.name = Some(template::name(set, fnv64(&[&self.seed.to_le_bytes()[..], &attempt.to_le_bytes()[..]])));
-        renamed
-    }
+/// Names tried for one pod, as many as the server tries for a generated name.
+const NAMES: u32 = 8;
 
-    /// Whether an existing pod is this one: the same name, alive, of the same set, for the same node.
+impl Creation {
+    /// The same pod under each name to try in turn, when objects of the names before exist and are not it.
+    pub fn attempts(&self, set: &DaemonSet) -> impl Iterator<Item = Self> {
+        names(set, self.seed).map(|name| {
+            let mut attempt = self.clone();
+            attempt.pod.metadata.name = Some(name);
+            attempt
+        })
+    }
+    /// Whether an existing pod is this one, made by a request whose answer was lost: of the same name and set, for the
+    /// same node. It may have ended or been deleted meanwhile; unless it is over, the node is not free for another.
     pub fn is(&self, set: &DaemonSet, existing: &Pod) -> bool {
         let facts = DaemonPod::of(existing, &BTreeSet::new());
         self.pod.metadata.name == existing.metadata.name
             && ownership::is_owned(set, &existing.metadata)
             && template::target_node(existing) == Some(&self.node)
-            && facts.is_running()
+            && !facts.is_over()
     }
 }
 
@@ -198,7 +205,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     let strategy = Strategy::of(set);
     let rules = rules(set, &history, &strategy, observed.now);
     let cells = cells(observed, &claimed);
-    plan.memory.meet(&cells);
+    plan.memory.meet(set, &cells);
     let mut decisions = decide_nodes(&cells, &rules, &mut plan);
     roll_out(&cells, &rules, &strategy, &mut decisions);
     for ((node, cell), (_, decision)) in cells.iter().zip(&decisions) {
@@ -232,9 +239,18 @@ fn remembered(observed: &Observed<'_>) -> Memory {
 }
 
 impl Memory {
+    /// Takes note that the server answered about the pod for a node, be it with a refusal.
+    pub fn answered(&mut self, node: &str) {
+        self.asked.remove(node);
+    }
+
     /// Takes note of who is there now.
-    fn meet(&mut self, cells: &BTreeMap<String, Cell>) {
+    fn meet(&mut self, set: &DaemonSet, cells: &BTreeMap<String, Cell>) {
         self.predecessors.retain(|node, _| cells.contains_key(node));
+        self.asked.retain(|node, seed| {
+            let pods = cells.get(node).map(|cell| cell.pods.as_slice());
+            pods.is_some_and(|pods| !names(set, *seed).any(|name| pods.iter().any(|pod| pod.name == name)))
+        });
         for (node, cell) in cells {
             if let Some(newest) = cell.pods.iter().max_by_key(|pod| (pod.created, &pod.name)) {
                 self.predecessors.insert(node.clone(), newest.uid.clone());
@@ -333,7 +349,9 @@ impl Plan {
             let uid = set.metadata.uid.as_deref().unwrap_or_default();
             let predecessor = self.memory.predecessors.get(node).map_or("", String::as_str);
             let seed = fnv64(&[uid.as_bytes(), b"/", node.as_bytes(), b"/", predecessor.as_bytes()]);
-            let pod = Box::new(template::pod(set, node, hash, template::name(set, seed)));
+            let seed = *self.memory.asked.entry(node.to_owned()).or_insert(seed);
+            let name = names(set, seed).next().unwrap_or_default();
+            let pod = Box::new(template::pod(set, node, hash, name));
             self.create.push(Creation { node: node.to_owned(), pod, seed });
         }
         self.delete.extend(decision.delete.iter().map(|(place, why)| {
@@ -352,6 +370,10 @@ fn relabel(history: &History, claimed: &[&Pod], plan: &mut Plan) {
     let others = claimed.iter().filter(|pod| hash(pod).as_ref() != Some(&history.hash));
     plan.relabel =
         others.map(|pod| Relabel { name: pod.metadata.name.clone().unwrap_or_default(), hash: history.hash.clone() }).collect();
+}
+
+fn names(set: &DaemonSet, seed: u64) -> impl Iterator<Item = String> {
+    (0..NAMES).map(move |number| template::name(set, fnv64(&[&seed.to_le_bytes()[..], &number.to_le_bytes()[..]])))
 }
 
 fn template_has_no_labels(set: &DaemonSet) -> bool {

@@ -31,8 +31,6 @@ use std::{fmt::Debug, sync::Arc};
 
 /// Requests in flight at once; more would only queue up in the server, before everybody else's.
 const MOST_AT_ONCE: usize = 256;
-/// Names tried for one pod, as many as the server tries for a generated name.
-const NAMES: u32 = 8;
 
 /// Why a set has to be looked at again.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +104,7 @@ pub(super) async fn carry_out(
 ) -> Result<Result<(), Error>, Error> {
     let hand = Hand { controller, set, regarding: reference(set) };
     hand.tell(&plan.notes);
-    hand.change_owners(plan).await?;
+    hand.change_owners(plan, book).await?;
     for change in &plan.revisions {
         hand.change_revision(change).await?;
     }
@@ -174,7 +172,7 @@ impl Hand<'_> {
         }
     }
 
-    async fn change_owners(&self, plan: &Plan) -> Result<(), Error> {
+    async fn change_owners(&self, plan: &Plan, book: &mut Book) -> Result<(), Error> {
         if !plan.adopt.is_empty() || !plan.adopt_revisions.is_empty() {
             // The cache may be behind; a set that is gone must not take anything with it.
             let live = self.api::<DaemonSet>().get(self.name()).await.map_err(Error::Read)?;
@@ -182,30 +180,32 @@ impl Hand<'_> {
                 return Err(Error::Superseded);
             }
         }
-        self.patch_owners::<Pod>(&plan.adopt, &[404]).await?;
-        self.patch_owners::<ControllerRevision>(&plan.adopt_revisions, &[404]).await?;
+        let adopted = |pod: Pod| book.pace.written(Arc::new(pod), Timestamp::now());
+        self.patch_owners(&plan.adopt, &[404], adopted).await?;
+        self.patch_owners(&plan.adopt_revisions, &[404], |_: ControllerRevision| {}).await?;
         // Refused as invalid: it is no longer the same object.
-        self.patch_owners::<Pod>(&plan.release, &[404, 422]).await?;
-        self.patch_owners::<ControllerRevision>(&plan.release_revisions, &[404, 422]).await
+        self.patch_owners(&plan.release, &[404, 422], |_: Pod| {}).await?;
+        self.patch_owners(&plan.release_revisions, &[404, 422], |_: ControllerRevision| {}).await
     }
 
-    async fn patch_owners<K>(&self, changes: &[OwnerChange], harmless: &[u16]) -> Result<(), Error>
+    async fn patch_owners<K>(&self, changes: &[OwnerChange], harmless: &[u16], mut patched: impl FnMut(K)) -> Result<(), Error>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
         let api = self.api::<K>();
         let parameters = PatchParams::default();
+        let mut outcome = Ok(());
         for chunk in changes.chunks(MOST_AT_ONCE) {
-            let patches = chunk.iter().map(|change| async {
-                match api.patch(&change.name, &parameters, &Patch::Strategic(&change.patch)).await {
-                    Err(kube::Error::Api(status)) if harmless.contains(&status.code) => Ok(()),
-                    Err(source) => Err(Error::Owner { name: change.name.clone(), source }),
-                    Ok(_) => Ok(()),
+            let patch = async |change: &OwnerChange| api.patch(&change.name, &parameters, &Patch::Strategic(&change.patch)).await;
+            for (change, answer) in chunk.iter().zip(join_all(chunk.iter().map(patch)).await) {
+                match answer {
+                    Ok(object) => patched(object),
+                    Err(kube::Error::Api(status)) if harmless.contains(&status.code) => {}
+                    Err(source) => outcome = outcome.and(Err(Error::Owner { name: change.name.clone(), source })),
                 }
-            });
-            join_all(patches).await.into_iter().collect::<Result<(), _>>()?;
+            }
         }
-        Ok(())
+        outcome
     }
 
     async fn change_revision(&self, change: &RevisionChange) -> Result<(), Error> {
@@ -281,15 +281,15 @@ impl Hand<'_> {
         while !creations.is_empty() {
             let (batch, later) = creations.split_at(size.min(creations.len()));
             let mut outcome = Ok(());
-            for (creation, created) in batch.iter().zip(join_all(batch.iter().map(|creation| self.create_pod(creation))).await) {
-                match created {
+            for (creation, answer) in batch.iter().zip(join_all(batch.iter().map(|creation| self.create_pod(creation))).await) {
+                if is_answer(&answer) {
+                    book.memory.answered(&creation.node);
+                }
+                match answer {
                     Ok(pod) => {
-                        self.event(
-                            Kind::Normal,
-                            "SuccessfulCreate",
-                            format!("Created pod: {}", pod.metadata.name.as_deref().unwrap_or_default()),
-                        );
-                        book.pace.created(Arc::new(pod), Timestamp::now());
+                        let name = pod.metadata.name.as_deref().unwrap_or_default();
+                        self.event(Kind::Normal, "SuccessfulCreate", format!("Created pod: {name}"));
+                        book.pace.written(Arc::new(pod), Timestamp::now());
                     }
                     // Everything here is about to go; there is nothing to tell and nothing to retry.
                     Err(kube::Error::Api(status)) if namespace_is_terminating(&status) => return Ok(()),
@@ -310,18 +310,20 @@ impl Hand<'_> {
     async fn create_pod(&self, creation: &Creation) -> Result<Pod, kube::Error> {
         let api = self.api::<Pod>();
         let mut attempt = creation.clone();
-        let mut number = 0;
+        let mut further = creation.attempts(self.set).skip(1);
         loop {
             match api.create(&PostParams::default(), &attempt.pod).await {
-                Err(kube::Error::Api(status)) if already_exists(&status) && number < NAMES => {
+                Err(kube::Error::Api(status)) if already_exists(&status) => {
                     let name = attempt.pod.metadata.name.as_deref().unwrap_or_default();
                     if let Some(existing) = api.get_opt(name).await?.filter(|existing| attempt.is(self.set, existing)) {
                         return Ok(existing);
                     }
-                    number += 1;
-                    attempt = creation.renamed(self.set, number);
+                    match further.next() {
+                        Some(next) => attempt = next,
+                        None => return Err(kube::Error::Api(status)),
+                    }
                 }
-                created => return created,
+                answer => return answer,
             }
         }
     }
@@ -378,6 +380,15 @@ fn only(uid: &str) -> DeleteParams {
     DeleteParams {
         preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
         ..DeleteParams::default()
+    }
+}
+
+/// Whether it is known what became of a request: it was done or refused. Anything else may have been done nevertheless.
+fn is_answer<T>(answer: &Result<T, kube::Error>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(kube::Error::Api(status)) => status.code < 500,
+        Err(_) => false,
     }
 }
 

@@ -18,14 +18,14 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 /// Writes that are not seen yet, by UID.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
-    created: BTreeMap<String, (Arc<Pod>, Timestamp)>,
+    written: BTreeMap<String, (Arc<Pod>, Timestamp)>,
     deleted: BTreeMap<String, Timestamp>,
 }
 
 impl Pace {
-    /// Takes note of a pod that was created, as the server answered.
-    pub fn created(&mut self, pod: Arc<Pod>, now: Timestamp) {
-        self.created.insert(pod.metadata.uid.clone().unwrap_or_default(), (pod, now));
+    /// Takes note of a pod that was created or changed, as the server answered.
+    pub fn written(&mut self, pod: Arc<Pod>, now: Timestamp) {
+        self.written.insert(uid(&pod).to_owned(), (pod, now));
     }
 
     /// Takes note of a pod whose deletion was accepted.
@@ -44,21 +44,24 @@ impl Pace {
         now: Timestamp,
     ) -> Vec<Arc<Pod>> {
         let late = |since: &Timestamp| now.duration_since(*since) > PATIENCE;
-        self.created.retain(|_, (pod, since)| {
+        self.written.retain(|_, (pod, since)| {
             let version = pod.metadata.resource_version.as_deref().unwrap_or_default();
             !late(since) && !reached(version)
         });
         let mut pods = list();
-        let listed: HashSet<&str> = pods.iter().filter_map(|pod| pod.metadata.uid.as_deref()).collect();
-        self.created.retain(|uid, _| !listed.contains(uid.as_str()));
-        let waiting: HashSet<&str> = pods
-            .iter()
-            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-            .chain(self.created.values().map(|(pod, _)| pod))
-            .filter_map(|pod| pod.metadata.uid.as_deref())
-            .collect();
+        let mut unlisted = self.written.clone();
+        for pod in &mut pods {
+            let Some((written, _)) = unlisted.remove(uid(pod)) else { continue };
+            if version(&written) > version(pod) {
+                *pod = written;
+            } else {
+                self.written.remove(uid(pod));
+            }
+        }
+        pods.extend(unlisted.into_values().map(|(pod, _)| pod));
+        let waiting: HashSet<&str> =
+            pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).map(|pod| uid(pod)).collect();
         self.deleted.retain(|uid, since| !late(since) && waiting.contains(uid.as_str()));
-        pods.extend(self.created.values().map(|(pod, _)| pod.clone()));
         pods
     }
 
@@ -66,6 +69,15 @@ impl Pace {
     pub fn deleting(&self) -> BTreeSet<String> {
         self.deleted.keys().cloned().collect()
     }
+}
+
+fn uid(pod: &Pod) -> &str {
+    pod.metadata.uid.as_deref().unwrap_or_default()
+}
+
+/// A version that is no number is never newer.
+fn version(pod: &Pod) -> Option<u64> {
+    pod.metadata.resource_version.as_deref()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -86,7 +98,7 @@ mod tests {
     /// Created: a (version 5); deleted: b. What is shown, and what is still held to be on its way out?
     fn check(cache: &[(&str, bool)], reached: u32, second: i64, shown: &str, deleting: &str) {
         let mut pace = Pace::default();
-        pace.created(pod("a", 5, false), at(0));
+        pace.written(pod("a", 5, false), at(0));
         pace.deleted("b", at(0));
         let list = || cache.iter().map(|(uid, going)| pod(uid, 1, *going)).collect();
         let pods = pace.overlay(|version| version.parse::<u32>().unwrap() <= reached, list, at(second));
@@ -117,9 +129,19 @@ mod tests {
     #[test]
     fn a_pod_deleted_before_it_was_seen_is_on_its_way_out() {
         let mut pace = Pace::default();
-        pace.created(pod("a", 5, false), at(0));
+        pace.written(pod("a", 5, false), at(0));
         pace.deleted("a", at(0));
         let pods = pace.overlay(|_| false, Vec::new, at(0));
         assert_eq!((pods.len(), pace.deleting().len()), (1, 1));
+    }
+
+    #[test]
+    fn a_changed_pod_is_shown_as_it_was_written_until_the_cache_is_as_far() {
+        for (cached, expected) in [(4, "5"), (5, "5"), (6, "6")] {
+            let mut pace = Pace::default();
+            pace.written(pod("a", 5, false), at(0));
+            let pods = pace.overlay(|_| false, || vec![pod("a", cached, false)], at(0));
+            assert_eq!((pods.len(), pods[0].metadata.resource_version.as_deref()), (1, Some(expected)), "cached {cached}");
+        }
     }
 }

@@ -63,3 +63,92 @@ impl Count {
         self.updated += i32::from(rules.is_updated(pod));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        daemonset::daemon_pod::{DaemonPod, Phase},
+        placement::Obstacle,
+    };
+    use jiff::{SignedDuration, Timestamp};
+    use serde_json::{Value, json};
+
+    /// A node from marks: `!` should not run, `x` does not exist; pods separated by spaces: `n` new, `o` old, `r` Ready,
+    /// `a` available, `t` terminating.
+    fn cell(text: &str) -> Cell {
+        let eligibility = match text {
+            text if text.contains('x') => None,
+            text if text.contains('!') => Some(Eligibility::Keep(Obstacle::Unschedulable)),
+            _ => Some(Eligibility::Run),
+        };
+        let pod = |marks: &str| {
+            let since = |second| Some(Some(Timestamp::from_second(second).unwrap()));
+            DaemonPod {
+                name: marks.into(),
+                uid: marks.into(),
+                bound: true,
+                created: None,
+                phase: Phase::Alive,
+                terminating: marks.contains('t'),
+                ready: if marks.contains('a') { since(0) } else { since(95).filter(|_| marks.contains('r')) },
+                hash: if marks.contains('n') { "new" } else { "old" }.into(),
+                generation: String::new(),
+            }
+        };
+        Cell { eligibility, pods: text.split_whitespace().filter(|word| !matches!(*word, "!" | "x")).map(pod).collect() }
+    }
+
+    fn count(nodes: &str) -> DaemonSetStatus {
+        let rules = Rules {
+            hash: "new".into(),
+            generation: None,
+            min_ready: SignedDuration::from_secs(10),
+            surge: false,
+            now: Timestamp::from_second(100).unwrap(),
+        };
+        let set = serde_json::from_value(json!({"metadata": {"generation": 7},
+            "status": {"collisionCount": 2, "observedGeneration": 6, "numberReady": 99}}));
+        let cells: Vec<Cell> = nodes.split('|').filter(|node| !node.is_empty()).map(cell).collect();
+        status(&set.unwrap(), cells.iter(), &rules)
+    }
+
+    fn check(nodes: &str, expected: Value) {
+        let mut expected = expected;
+        expected["collisionCount"] = json!(2);
+        expected["observedGeneration"] = json!(7);
+        for key in ["desiredNumberScheduled", "currentNumberScheduled", "numberMisscheduled", "numberReady"] {
+            expected[key] = expected.get(key).cloned().unwrap_or(json!(0));
+        }
+        assert_eq!(serde_json::to_value(count(nodes)).unwrap(), expected, "{nodes}");
+    }
+
+    #[test]
+    fn counters() {
+        check("", json!({}));
+        check("x o", json!({}));
+        check(" |! | ", json!({"desiredNumberScheduled": 2, "numberUnavailable": 2}));
+        check("!  na|! t", json!({"numberMisscheduled": 2}));
+        let one = |more: Value| {
+            let mut all = json!({"desiredNumberScheduled": 1, "currentNumberScheduled": 1});
+            more.as_object().unwrap().iter().for_each(|(key, value)| all[key] = value.clone());
+            all
+        };
+        check("o", one(json!({"numberUnavailable": 1})));
+        check("ot", one(json!({"numberUnavailable": 1})));
+        check("nr", one(json!({"numberUnavailable": 1, "numberReady": 1, "updatedNumberScheduled": 1})));
+        check("na", one(json!({"numberAvailable": 1, "numberReady": 1, "updatedNumberScheduled": 1})));
+        // The first speaks for the node: during a surge the old one.
+        check("oa na", one(json!({"numberAvailable": 1, "numberReady": 1})));
+    }
+
+    #[test]
+    fn only_news_is_written() {
+        let old = count("na|o");
+        assert!(!differs(&old, &count("na|o")));
+        assert!(differs(&old, &count("na|oa")));
+        assert!(differs(&DaemonSetStatus { observed_generation: Some(6), ..old.clone() }, &old));
+        assert!(differs(&DaemonSetStatus { observed_generation: None, ..old.clone() }, &old));
+        assert!(!differs(&DaemonSetStatus { observed_generation: Some(8), ..old.clone() }, &old));
+    }
+}

@@ -15,6 +15,9 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Annotation with the template generation, from the days before revisions.
 const GENERATION_ANNOTATION: &str = "deprecated.daemonset.template.generation";
 /// Longest `generateName` that leaves room for the five characters the server adds.
