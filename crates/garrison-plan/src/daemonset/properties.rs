@@ -1,5 +1,3 @@
-//! What must hold of the plan, whatever happens to the cluster.
-
 //! Whatever happens to a toy cluster, repeated planning and doing never breaks the promises and ends in order.
 
 mod world;
