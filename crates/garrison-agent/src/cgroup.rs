@@ -84,7 +84,9 @@ impl Cgroups {
             hand_down(&directory);
             directory.push(part);
             match fs::create_dir(&directory) {
-                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => return Err(CgroupError { path: directory, source }),
+                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(CgroupError { path: directory, source });
+                }
                 _ => {}
             }
         }
@@ -114,7 +116,9 @@ impl Cgroups {
 /// Gives the children of a cgroup the controllers that it has. Failures show when a limit is set.
 fn hand_down(directory: &Path) {
     let available = fs::read_to_string(directory.join("cgroup.controllers")).unwrap_or_default();
-    for controller in available.split_whitespace().filter(|name| ["cpu", "cpuset", "memory", "pids", "io", "hugetlb"].contains(name)) {
+    for controller in
+        available.split_whitespace().filter(|name| ["cpu", "cpuset", "memory", "pids", "io", "hugetlb"].contains(name))
+    {
         let _ = fs::write(directory.join("cgroup.subtree_control"), format!("+{controller}"));
     }
 }

@@ -58,11 +58,7 @@ impl Context {
 
     /// What a pod may know of this node now.
     pub fn node_facts(&self) -> NodeFacts {
-        NodeFacts {
-            ips: self.ips.clone(),
-            network: self.readiness.borrow().network.clone(),
-            runtime: self.runtime_name.clone(),
-        }
+        NodeFacts { ips: self.ips.clone(), network: self.readiness.borrow().network.clone(), runtime: self.runtime_name.clone() }
     }
 
     /// What the node offers to pods.

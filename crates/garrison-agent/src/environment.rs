@@ -114,7 +114,11 @@ fn references(container: &Container) -> (BTreeMap<String, bool>, BTreeMap<String
 ///
 /// # Errors
 /// When a reference leads nowhere.
-pub fn variables(sources: Sources<'_>, container: &Container, referred: &Referred) -> Result<Vec<(String, String)>, EnvironmentError> {
+pub fn variables(
+    sources: Sources<'_>,
+    container: &Container,
+    referred: &Referred,
+) -> Result<Vec<(String, String)>, EnvironmentError> {
     let mut set = Variables::default();
     for (name, value) in cluster_variables(sources.cluster) {
         set.put(name, value);
@@ -205,13 +209,15 @@ fn from_source(
     if let Some(reference) = &source.config_map_key_ref {
         let object = referred.config_maps.get(&reference.name);
         let value = object.and_then(|object| object.data.as_ref()?.get(&reference.key).cloned());
-        return value.map_or_else(|| missing("ConfigMap", &reference.name, &reference.key, reference.optional), |value| Ok(Some(value)));
+        return value
+            .map_or_else(|| missing("ConfigMap", &reference.name, &reference.key, reference.optional), |value| Ok(Some(value)));
     }
     if let Some(reference) = &source.secret_key_ref {
         let object = referred.secrets.get(&reference.name);
         let value = object.and_then(|object| object.data.as_ref()?.get(&reference.key));
         let value = value.map(|value| String::from_utf8_lossy(&value.0).into_owned());
-        return value.map_or_else(|| missing("Secret", &reference.name, &reference.key, reference.optional), |value| Ok(Some(value)));
+        return value
+            .map_or_else(|| missing("Secret", &reference.name, &reference.key, reference.optional), |value| Ok(Some(value)));
     }
     Ok(Some(String::new()))
 }

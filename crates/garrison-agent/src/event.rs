@@ -72,13 +72,8 @@ async fn write(client: Client, node: String, mut happenings: mpsc::Receiver<Happ
 async fn write_one(client: &Client, node: &str, known: &mut HashMap<Key, Known>, happening: &Happening) -> kube::Result<()> {
     let object = &happening.object;
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    let key = (
-        text(&object.uid),
-        text(&object.name),
-        text(&object.field_path),
-        happening.reason.clone(),
-        happening.message.clone(),
-    );
+    let key =
+        (text(&object.uid), text(&object.name), text(&object.field_path), happening.reason.clone(), happening.message.clone());
     let now = Time(Timestamp::now());
     if let Some(event) = known.get_mut(&key) {
         event.count += 1;

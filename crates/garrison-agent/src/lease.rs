@@ -63,7 +63,6 @@ async fn renew(leases: &Api<Lease>, node: &str, uid: &str) -> kube::Result<()> {
         uid: uid.into(),
         ..OwnerReference::default()
     };
-    let metadata =
-        ObjectMeta { name: Some(node.into()), owner_references: Some(vec![owner]), ..ObjectMeta::default() };
+    let metadata = ObjectMeta { name: Some(node.into()), owner_references: Some(vec![owner]), ..ObjectMeta::default() };
     leases.create(&PostParams::default(), &Lease { metadata, spec: Some(spec) }).await.map(drop)
 }

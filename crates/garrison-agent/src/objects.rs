@@ -3,6 +3,7 @@
 //! Asked of the server each time, and remembered on disk: when the server is away, what it last said is used.
 
 use crate::checkpoint::Records;
+use jiff::Timestamp;
 use k8s_openapi::{
     api::{
         authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
@@ -10,12 +11,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
-use jiff::Timestamp;
-use kube::{
-    Api, Client,
-    api::PostParams,
-    core::NamespaceResourceScope,
-};
+use kube::{Api, Client, api::PostParams, core::NamespaceResourceScope};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, io, path::Path, time::Duration};
 

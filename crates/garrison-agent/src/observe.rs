@@ -141,7 +141,11 @@ impl Observer {
     }
 }
 
-fn sort(sandboxes: Vec<Sandbox>, containers: Vec<Container>, messages: &mut HashMap<String, String>) -> BTreeMap<String, PodState> {
+fn sort(
+    sandboxes: Vec<Sandbox>,
+    containers: Vec<Container>,
+    messages: &mut HashMap<String, String>,
+) -> BTreeMap<String, PodState> {
     let mut pods: BTreeMap<String, PodState> = BTreeMap::new();
     for sandbox in sandboxes {
         let pod = pods.entry(sandbox.uid).or_default();
@@ -168,7 +172,11 @@ fn sort(sandboxes: Vec<Sandbox>, containers: Vec<Container>, messages: &mut Hash
 
 fn planned(container: Container, messages: &mut HashMap<String, String>) -> plan::Container {
     let exited = container.state == ContainerState::Exited;
-    let message = if exited { messages.entry(container.id.clone()).or_insert_with(|| termination_message(&container)).clone() } else { String::new() };
+    let message = if exited {
+        messages.entry(container.id.clone()).or_insert_with(|| termination_message(&container)).clone()
+    } else {
+        String::new()
+    };
     plan::Container {
         state: match container.state {
             ContainerState::Created => plan::ContainerState::Created,

@@ -184,8 +184,14 @@ pub fn tear_down(pod_dir: &Path, remove: bool) -> Result<(), VolumeError> {
 
 /// The audiences for which tokens of this pod may be kept.
 pub fn audiences(pod: &Pod) -> Vec<&str> {
-    let sources = volumes(pod).iter().filter_map(|volume| volume.projected.as_ref()).flat_map(|projected| projected.sources.iter().flatten());
-    sources.filter_map(|source| source.service_account_token.as_ref()).map(|token| token.audience.as_deref().unwrap_or_default()).collect()
+    let sources = volumes(pod)
+        .iter()
+        .filter_map(|volume| volume.projected.as_ref())
+        .flat_map(|projected| projected.sources.iter().flatten());
+    sources
+        .filter_map(|source| source.service_account_token.as_ref())
+        .map(|token| token.audience.as_deref().unwrap_or_default())
+        .collect()
 }
 
 fn token_for<'a>(pod: &'a Pod, audience: &'a str, seconds: Option<i64>) -> TokenFor<'a> {

@@ -52,8 +52,13 @@ fn fields() {
         {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
     ]);
     let expected = [
-        ("NODE", "n1"), ("IP", "10.0.0.9"), ("HOSTS", "1.1.1.1,::1"), ("L", "x\"y"), ("ALL", "a=\"1\"\nb=\"x\\\"y\""),
-        ("NONE", ""), ("CPU", "2"),
+        ("NODE", "n1"),
+        ("IP", "10.0.0.9"),
+        ("HOSTS", "1.1.1.1,::1"),
+        ("L", "x\"y"),
+        ("ALL", "a=\"1\"\nb=\"x\\\"y\""),
+        ("NONE", ""),
+        ("CPU", "2"),
     ];
     check(json!({"env": env}), Ok(&expected));
     check(json!({"env": [field("X", "spec.hostname")]}), Err("unsupported fieldPath: spec.hostname"));
@@ -62,9 +67,7 @@ fn fields() {
 #[test]
 fn objects() {
     let from = json!([{"configMapRef": {"name": "cm"}, "prefix": "P_"}, {"secretRef": {"name": "gone", "optional": true}}]);
-    let key = |kind: &str, name: &str, key: &str, optional: bool| {
-        json!({"name": "X", "valueFrom": {kind: {"name": name, "key": key, "optional": optional}}})
-    };
+    let key = |kind: &str, name: &str, key: &str, optional: bool| json!({"name": "X", "valueFrom": {kind: {"name": name, "key": key, "optional": optional}}});
     check(json!({"envFrom": from}), Ok(&[("P_k", "from-config"), ("P_l", "m")]));
     check(json!({"env": [key("configMapKeyRef", "cm", "k", false)]}), Ok(&[("X", "from-config")]));
     check(json!({"env": [key("secretKeyRef", "s", "k", false)]}), Ok(&[("X", "secret")]));

@@ -33,7 +33,9 @@ fn make(volume: &Path, relative: &Path, path: &str) -> Result<PathBuf, VolumeErr
         let parent = open_beneath(volume, &done).map_err(VolumeError::at(volume))?;
         done.push(part);
         match fs::create_dir(parent.join(part)) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(VolumeError::at(&volume.join(&done))(error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(VolumeError::at(&volume.join(&done))(error));
+            }
             _ => {}
         }
     }
