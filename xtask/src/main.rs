@@ -3,9 +3,10 @@
 //! The graph joins two sources. k8s-openapi's schemas know the JSON names, types and descriptions. The source text of
 //! k8s-pb, which is read and not linked, knows the protobuf tags, and in its comments the markers of lists and patches.
 //!
-//! k8s-pb is found in cargo's registry; `cargo fetch` with it as a dependency anywhere puts it there.
+//! What neither tells, which numbers and booleans Go holds without a pointer, is in [`plain`].
 
 mod markers;
+mod plain;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
@@ -25,9 +26,16 @@ fn main() -> Result<()> {
         graph.insert(name.clone(), type_of(&name, &schema, &markers));
     }
     let out = root.join("crates/garrison-api/src/schema/graph.json");
-    std::fs::write(&out, serde_json::to_string_pretty(&Value::Object(graph))? + "\n")?;
+    std::fs::write(&out, one_type_per_line(&graph))?;
     println!("wrote {}", out.display());
     Ok(())
+}
+
+/// Compact, and still a readable difference when one type changes.
+fn one_type_per_line(graph: &Map<String, Value>) -> String {
+    let lines: Vec<String> =
+        graph.iter().map(|(name, described)| format!("{}:{described}", Value::from(name.as_str()))).collect();
+    format!("{{\n{}\n}}\n", lines.join(",\n"))
 }
 
 /// The schemas of every type that a served kind, or one on the road, is made of.
@@ -104,6 +112,9 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
         for (key, value) in marks.into_iter().flatten().filter(|(key, _)| key != "message") {
             field[key] = value;
         }
+        if plain::is_plain(name, json_name, &field) {
+            field["plain"] = true.into();
+        }
         fields.insert(json_name.clone(), field);
     }
     json!({"description": description, "fields": fields, "required": schema["required"]})
@@ -140,6 +151,7 @@ fn field_type(property: &Value) -> Value {
     if let Some(reference) = reference(property) {
         return json!({"type": reference});
     }
+    // A map of lists carries both marks; lists of maps do not occur.
     if property["type"] == "array" {
         let mut element = field_type(&property["items"]);
         element["list"] = true.into();

@@ -1,10 +1,11 @@
 //! Protobuf tags and patch markers, read from the source text of k8s-pb.
 
 use crate::normal;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Type name → normalised field name → what is known of it.
 pub(crate) type Markers = BTreeMap<String, BTreeMap<String, Map<String, Value>>>;
@@ -12,7 +13,7 @@ pub(crate) type Markers = BTreeMap<String, BTreeMap<String, Map<String, Value>>>
 /// Reads every module of k8s-pb.
 ///
 /// # Errors
-/// When k8s-pb is not in cargo's registry.
+/// When cargo does not know where the source of k8s-pb is, or it cannot be read.
 pub(crate) fn read() -> Result<Markers> {
     let source = source_directory()?;
     let mut found = Markers::new();
@@ -22,17 +23,15 @@ pub(crate) fn read() -> Result<Markers> {
     Ok(found)
 }
 
+/// Where cargo keeps the source of k8s-pb, as `cargo metadata` tells.
 fn source_directory() -> Result<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let registry = home.context("cargo's home")?.join("registry/src");
-    let indexes = std::fs::read_dir(&registry).with_context(|| format!("reading {}", registry.display()))?;
-    let candidates = indexes.flatten().map(|index| index.path().join("k8s-pb-0.9.0/src"));
-    candidates
-        .into_iter()
-        .find(|path| path.exists())
-        .context("k8s-pb 0.9.0 is not in cargo's registry: `cargo fetch` it once in any package")
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).args(["metadata", "--format-version", "1", "--locked"]).stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "cargo metadata failed");
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let package = metadata["packages"].as_array().into_iter().flatten().find(|package| package["name"] == "k8s-pb");
+    let manifest = package.and_then(|package| package["manifest_path"].as_str()).context("k8s-pb is no dependency of xtask")?;
+    Ok(Path::new(manifest).with_file_name("src"))
 }
 
 fn walk(directory: &Path, prefix: &str, found: &mut Markers) -> Result<()> {

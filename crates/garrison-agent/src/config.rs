@@ -22,7 +22,8 @@ pub struct Config {
     pub server: String,
     /// Join token; not needed once the keys are certified, nor with a kubeconfig.
     pub token: Option<String>,
-    /// Credentials for a foreign cluster; then nothing is joined and the serving certificate is signed by the node itself.
+    /// Credentials for a foreign cluster; then nothing is joined, and as nobody
+    /// certifies this node's keys, it serves no logs, exec or port-forward.
     pub kubeconfig: Option<PathBuf>,
     /// Name of the Node object.
     pub node_name: String,

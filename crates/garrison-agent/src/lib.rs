@@ -8,7 +8,8 @@
 //! What should happen to a pod is decided by `garrison_plan::pod`; this room gathers the facts, carries the steps out
 //! and plans anew. [`run`] is the only door the command line needs, with [`Config`].
 
-pub mod act;
+mod act;
+mod agent;
 pub mod cgroup;
 pub mod checkpoint;
 pub mod config;
@@ -36,4 +37,5 @@ pub mod stream;
 pub mod volume;
 pub mod worker;
 
+pub use agent::{AgentError, run};
 pub use config::{Config, RuntimeChoice};

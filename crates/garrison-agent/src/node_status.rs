@@ -25,6 +25,8 @@ pub struct Readiness {
     pub runtime: Result<(), String>,
     /// Whether pods get addresses.
     pub network: Result<(), String>,
+    /// `containerd://1.6.20`; empty until it has answered once.
+    pub version: String,
 }
 
 /// What the settings say of the node.
@@ -38,8 +40,6 @@ pub struct Settings {
     pub port: u16,
     /// Most pods.
     pub max_pods: u32,
-    /// `containerd://1.6.20`.
-    pub runtime_version: String,
 }
 
 /// The status of the node. `known` are the conditions reported before, for their times.
@@ -63,7 +63,7 @@ pub fn of(settings: &Settings, machine: &Machine, readiness: &Readiness, known: 
         node_info: Some(NodeSystemInfo {
             architecture: architecture().into(),
             boot_id: machine.boot_id.clone(),
-            container_runtime_version: settings.runtime_version.clone(),
+            container_runtime_version: readiness.version.clone(),
             kernel_version: machine.kernel.clone(),
             kube_proxy_version: String::new(),
             kubelet_version: VERSION.into(),

@@ -36,7 +36,7 @@ pub mod annotation {
 }
 
 /// What runs of one pod.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PodState {
     /// Namespace, from the runtime's labels.
     pub namespace: String,

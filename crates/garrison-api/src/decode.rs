@@ -1,15 +1,20 @@
 //! Request bodies to JSON values: JSON, YAML and Kubernetes' protobuf envelope, with strict field validation.
 
 mod fields;
+mod path;
 mod protobuf;
+mod scalar;
 mod tree;
 
 use crate::schema;
-use crate::status_error::Status;
+use crate::status_error::{Cause, Status};
 use serde_json::Value;
 
 /// What clients may send, for answers of 415.
 const MEDIA_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
+/// As long as upstream lets a body be.
+const LARGEST: usize = 3 << 20;
 
 /// What to do with unknown and duplicate fields (`?fieldValidation=`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,7 +42,8 @@ pub struct Decoded {
 /// `apiVersion` and `kind` are filled in when absent and must agree when present.
 ///
 /// # Errors
-/// 400 for malformed bodies and, when strict, unknown or duplicate fields; 415 for other media types.
+/// 400 for malformed bodies and, when strict, unknown or duplicate fields; 413 for bodies beyond 3 MiB; 415 for other
+/// media types.
 pub fn decode(
     api_version: &str,
     kind: &str,
@@ -45,76 +51,101 @@ pub fn decode(
     body: &[u8],
     validation: FieldValidation,
 ) -> Result<Decoded, Status> {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    let (mut object, mut faults) = match media_type {
-        "" | "application/json" => json(body)?,
-        "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(body)?,
-        "application/vnd.kubernetes.protobuf" => (protobuf::decode(body)?, Vec::new()),
+    if body.len() > LARGEST {
+        return Err(Status::too_large(LARGEST));
+    }
+    let unreadable =
+        |error: String| Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {error}"));
+    let (mut object, mut faults) = match content_type.split(';').next().unwrap_or_default().trim() {
+        "" | "application/json" => json(body).map_err(unreadable)?,
+        "application/yaml" | "application/x-yaml" | "text/yaml" => yaml(body).map_err(unreadable)?,
+        "application/vnd.kubernetes.protobuf" => (protobuf::decode(body).map_err(unreadable)?, Vec::new()),
         _ => return Err(Status::unsupported_media_type(MEDIA_TYPES)),
     };
     agree_on_kind(api_version, kind, &mut object)?;
-    faults.extend(check_fields(api_version, kind, &mut object)?);
-    if validation == FieldValidation::Strict && !faults.is_empty() {
-        return Err(Status::bad_request(format!(
-            "{kind} in version \"{}\" cannot be handled as a {kind}: strict decoding error: {}",
-            version(api_version),
-            faults.join(", ")
-        )));
-    }
-    let warnings = if validation == FieldValidation::Warn { faults } else { Vec::new() };
-    Ok(Decoded { object, warnings })
+    let unfit = |why: String| Status::bad_request(cannot_be_handled(kind, version(api_version), kind, &why));
+    faults.extend(fields::check(&schema::type_name(api_version, kind), &mut object).map_err(unfit)?);
+    settle(object, faults, validation).map_err(unfit)
 }
 
-/// Removes fields that the kind does not have, and names them; used on patched objects too.
+/// Holds a patched object to the same rules as a body; `patch` is what the refusal shows.
 ///
 /// # Errors
-/// 400 when a field has another JSON type than its own.
-pub fn check_fields(api_version: &str, kind: &str, object: &mut Value) -> Result<Vec<String>, Status> {
-    let Some(described) = schema::of_kind(api_version, kind) else { return Ok(Vec::new()) };
-    fields::check(described, kind, object).map_err(|why| {
-        Status::bad_request(format!("{kind} in version \"{}\" cannot be handled as a {kind}: {why}", version(api_version)))
-    })
+/// 422, as upstream answers: the object that came out, not the request, is at fault.
+pub fn patched(
+    api_version: &str,
+    kind: &str,
+    mut object: Value,
+    patch: &[u8],
+    validation: FieldValidation,
+) -> Result<Decoded, Status> {
+    let unfit = |why: String| {
+        let message = format!("Invalid value: {:?}: {why}", String::from_utf8_lossy(patch));
+        Status::invalid("", "", "", vec![Cause { reason: "FieldValueInvalid".into(), message, field: "patch".into() }])
+    };
+    agree_on_kind(api_version, kind, &mut object).map_err(|status| unfit(status.message))?;
+    let faults = fields::check(&schema::type_name(api_version, kind), &mut object).map_err(unfit)?;
+    settle(object, faults, validation).map_err(unfit)
+}
+
+/// Faults are fatal, warnings or nothing.
+fn settle(object: Value, faults: Vec<String>, validation: FieldValidation) -> Result<Decoded, String> {
+    match validation {
+        FieldValidation::Strict if !faults.is_empty() => Err(format!("strict decoding error: {}", faults.join(", "))),
+        FieldValidation::Warn => Ok(Decoded { object, warnings: faults }),
+        FieldValidation::Strict | FieldValidation::Ignore => Ok(Decoded { object, warnings: Vec::new() }),
+    }
+}
+
+fn cannot_be_handled(said_kind: &str, said_version: &str, kind: &str, why: &str) -> String {
+    format!("{said_kind} in version \"{said_version}\" cannot be handled as a {kind}: {why}")
 }
 
 fn version(api_version: &str) -> &str {
     api_version.rsplit('/').next().unwrap_or(api_version)
 }
 
-fn json(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
+fn json(body: &[u8]) -> Result<(Value, Vec<String>), String> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let read = tree::read(&mut reader).and_then(|found| reader.end().map(|()| found));
-    read.map_err(|error| {
-        Status::bad_request(format!("the object provided is unrecognized (must be of type {MEDIA_TYPES}): {error}"))
-    })
+    read.map_err(|error| format!("couldn't get version/kind; json parse error: {error}"))
 }
 
-fn yaml(body: &[u8]) -> Result<(Value, Vec<String>), Status> {
-    let reader = serde_norway::Deserializer::from_slice(body);
-    tree::read(reader).map_err(|error| Status::bad_request(format!("error converting YAML to JSON: {error}")))
+fn yaml(body: &[u8]) -> Result<(Value, Vec<String>), String> {
+    tree::read(serde_norway::Deserializer::from_slice(body)).map_err(|error| format!("error converting YAML to JSON: {error}"))
 }
 
 /// The body's own `apiVersion` and `kind` are those of the path, or left out.
 fn agree_on_kind(api_version: &str, kind: &str, object: &mut Value) -> Result<(), Status> {
     let Some(map) = object.as_object_mut() else {
-        return Err(Status::bad_request("the body of the request is no JSON object"));
+        return Err(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): it is no JSON object"
+        )));
     };
+    let said = |field: &str, wanted: &str| match map.get(field) {
+        None | Some(Value::Null) => Ok(wanted.to_string()),
+        Some(Value::String(text)) if text.is_empty() => Ok(wanted.to_string()),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): {field} is no string"
+        ))),
+    };
+    let (said_version, said_kind) = (said("apiVersion", api_version)?, said("kind", kind)?);
     // DeleteOptions travel under the version of what is deleted.
-    let any_version = kind == "DeleteOptions";
-    for (field, wanted) in [("apiVersion", api_version), ("kind", kind)] {
-        let said = map.get(field).and_then(Value::as_str).unwrap_or_default();
-        if !said.is_empty() && said != wanted && !(any_version && field == "apiVersion") {
-            let said = (map.get("apiVersion").cloned().unwrap_or_default(), map.get("kind").cloned().unwrap_or_default());
-            return Err(Status::bad_request(format!(
-                "{} in version {} cannot be handled as a {kind}: no kind {} is registered for version \"{api_version}\" here",
-                said.1.as_str().unwrap_or("null"),
-                said.0,
-                said.1
-            )));
+    if said_kind != kind || (said_version != api_version && kind != "DeleteOptions") {
+        if said_kind == kind && schema::of_kind(&said_version, kind).is_some() {
+            let text =
+                format!("the API version in the data ({said_version}) does not match the expected API version ({api_version})");
+            return Err(Status::bad_request(text));
         }
-        if said.is_empty() {
-            map.insert(field.into(), wanted.into());
-        }
+        let why = match schema::of_kind(&said_version, &said_kind) {
+            Some(_) => format!("a {said_kind} is no {kind}"),
+            None => format!("no kind \"{said_kind}\" is registered for version \"{said_version}\""),
+        };
+        return Err(Status::bad_request(cannot_be_handled(&said_kind, version(&said_version), kind, &why)));
     }
+    map.insert("apiVersion".into(), said_version.into());
+    map.insert("kind".into(), said_kind.into());
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Applied on create and on update, before validation, so that answers show it at once.
 
+mod amounts;
 mod daemon_set;
 mod pod;
 
@@ -14,6 +15,7 @@ pub fn apply(resource: &Resource, object: &mut Value) {
         "DaemonSet" => daemon_set::apply(object),
         "Pod" => pod::apply(object),
         "Namespace" => namespace(object),
+        "Node" => node(object),
         "Secret" => secret(object),
         "ConfigMap" | "ServiceAccount" | "ControllerRevision" | "Lease" => {}
         "Event" => event(object),
@@ -22,10 +24,10 @@ pub fn apply(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Sets a field of an object unless it has a value.
+/// Sets a field of an object unless it has a value; an empty text is none.
 fn default(object: &mut Value, field: &str, value: impl FnOnce() -> Value) {
     if let Some(map) = object.as_object_mut()
-        && map.get(field).is_none_or(Value::is_null)
+        && map.get(field).is_none_or(|value| value.is_null() || value == "")
     {
         map.insert(field.into(), value());
     }
@@ -49,6 +51,17 @@ fn namespace(object: &mut Value) {
     default(metadata, "labels", || json!({}));
     if name.is_string() {
         metadata["labels"]["kubernetes.io/metadata.name"] = name;
+    }
+}
+
+/// What a node has is what pods may use of it, unless it keeps some for itself.
+fn node(object: &mut Value) {
+    let Some(status) = part(object, "status") else { return };
+    for list in ["capacity", "allocatable"] {
+        amounts::list(status, list);
+    }
+    if let Some(capacity) = status.get("capacity").filter(|capacity| capacity.is_object()).cloned() {
+        default(status, "allocatable", || capacity);
     }
 }
 

@@ -29,7 +29,7 @@ pub fn suffix(random: u64, length: usize) -> String {
 /// Why a text is no DNS-1123 label; `None` when it is one.
 pub fn dns_label_fault(text: &str) -> Option<String> {
     if text.len() > 63 {
-        return Some("must be no more than 63 characters".into());
+        return Some("must be no more than 63 bytes".into());
     }
     let fine = is_label(text);
     (!fine).then(|| {
@@ -42,7 +42,7 @@ pub fn dns_label_fault(text: &str) -> Option<String> {
 /// Why a text is no DNS-1123 subdomain; `None` when it is one.
 pub fn dns_subdomain_fault(text: &str) -> Option<String> {
     if text.len() > 253 {
-        return Some("must be no more than 253 characters".into());
+        return Some("must be no more than 253 bytes".into());
     }
     let fine = !text.is_empty() && text.split('.').all(is_label);
     (!fine).then(|| {
@@ -91,7 +91,7 @@ pub fn qualified_name_fault(text: &str) -> Option<String> {
         return Some("name part must be non-empty".into());
     }
     if name.len() > 63 {
-        return Some("name part must be no more than 63 characters".into());
+        return Some("name part must be no more than 63 bytes".into());
     }
     (!is_qualified_part(name)).then(|| format!("name part {FORM}"))
 }
@@ -99,7 +99,7 @@ pub fn qualified_name_fault(text: &str) -> Option<String> {
 /// Why a text is no label value; `None` when it is one. Empty is one.
 pub fn label_value_fault(text: &str) -> Option<String> {
     if text.len() > 63 {
-        return Some("must be no more than 63 characters".into());
+        return Some("must be no more than 63 bytes".into());
     }
     (!text.is_empty() && !is_qualified_part(text)).then(|| {
         "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \

@@ -50,4 +50,6 @@ pub fn apply(api_version: &str, kind: &str, current: &Value, content_type: &str,
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;

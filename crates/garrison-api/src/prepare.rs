@@ -50,7 +50,8 @@ pub fn create(write: &Write<'_>, mut object: Value) -> Result<Prepared, Status> 
     generation::for_create(write.resource, &mut object)?;
     canonical(&mut object);
     refuse(write.resource, &object, validation::create(write.resource, &object))?;
-    Ok(Prepared { object, warnings: Vec::new() })
+    let warnings = validation::warnings(write.resource, None, &object);
+    Ok(Prepared { object, warnings })
 }
 
 /// Prepares an update of `old` (as stored) to `new`. The caller has compared resource versions already.
@@ -65,7 +66,8 @@ pub fn update(write: &Write<'_>, old: &Value, mut new: Value) -> Result<Prepared
     generation::for_update(write.resource, old, &mut new);
     canonical(&mut new);
     refuse(write.resource, &new, validation::update(write.resource, write.subresource, old, &new))?;
-    Ok(Prepared { object: new, warnings: Vec::new() })
+    let warnings = validation::warnings(write.resource, Some(old), &new);
+    Ok(Prepared { object: new, warnings })
 }
 
 fn refuse(resource: &Resource, object: &Value, faults: Vec<crate::status_error::Cause>) -> Result<(), Status> {
@@ -86,7 +88,10 @@ fn initial_state(resource: &Resource, object: &mut Value) {
         "Pod" => object["status"] = json!({}),
         "Namespace" => {
             object["status"] = json!({"phase": "Active"});
-            object["spec"] = json!({"finalizers": ["kubernetes"]});
+            let finalizers = &mut object["spec"]["finalizers"];
+            let said = finalizers.as_array().cloned().unwrap_or_default();
+            let own = (!said.iter().any(|name| name == "kubernetes")).then(|| "kubernetes".into());
+            *finalizers = said.into_iter().chain(own).collect();
         }
         _ => {}
     }

@@ -88,10 +88,57 @@ impl Quantity {
         self.0 < 0
     }
 
+    /// The nearest amount above, or the same, that is whole in thousandths.
+    fn in_thousandths(self) -> Self {
+        const MILLI: i128 = NANO / 1000;
+        let milli = self.0.div_euclid(MILLI) + i128::from(self.0.rem_euclid(MILLI) != 0);
+        Self(milli * MILLI)
+    }
+
+    /// `1500m`, `2`, `3G`: the largest power of a thousand that leaves a whole number; as an exponent for `exponent`.
+    fn in_powers_of_ten(self, exponent: bool) -> String {
+        const LETTERS: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+        let (mut number, mut step) = (self.0, 0);
+        while number % 1000 == 0 && number != 0 && step + 1 < LETTERS.len() {
+            (number, step) = (number / 1000, step + 1);
+        }
+        match (number, step) {
+            (0, _) => "0".into(),
+            (_, 3) => number.to_string(),
+            _ if exponent => format!("{number}e{}", 3 * step as i32 - 9),
+            _ => format!("{number}{}", LETTERS[step]),
+        }
+    }
+
+    /// `512Mi`, `2Gi`: the largest power of 1024 that leaves a whole number.
+    fn in_powers_of_two(self) -> String {
+        const LETTERS: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+        let (mut number, mut step) = (self.0 / NANO, 0);
+        while number % 1024 == 0 && number != 0 && step + 1 < LETTERS.len() {
+            (number, step) = (number / 1024, step + 1);
+        }
+        format!("{number}{}", LETTERS[step])
+    }
+
     fn rounded_up(self, unit: i128) -> i64 {
         let value = self.0.div_euclid(unit) + i128::from(self.0.rem_euclid(unit) != 0);
         i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
     }
+}
+
+/// The one text for an amount, in the form (powers of two, of ten, exponent) that its writer chose: `1000m` is `1`.
+///
+/// What is finer than a thousandth is rounded up, as upstream does with requests, limits and capacities.
+///
+/// # Errors
+/// When the text is no quantity.
+pub fn canonical(text: &str) -> Result<String, NotAQuantity> {
+    let amount = Quantity::parse(text)?.in_thousandths();
+    let suffix = text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-'));
+    // Small or fractional amounts would lose digits in powers of two.
+    let binary = suffix.ends_with('i') && amount.0 % NANO == 0 && amount.0.abs() >= 1024 * NANO;
+    let exponent = suffix.len() > 1 && suffix.starts_with(['e', 'E']) && !suffix.ends_with('i');
+    Ok(if binary { amount.in_powers_of_two() } else { amount.in_powers_of_ten(exponent) })
 }
 
 /// Numerator and denominator of a suffix, in nano-units.
@@ -162,7 +209,42 @@ mod tests {
         }
     }
 
+    #[test]
+    fn amounts_are_written_in_one_way() {
+        for (text, written) in [
+            ("1000m", "1"),
+            ("0.5", "500m"),
+            ("1.5", "1500m"),
+            ("100u", "1m"),
+            ("1000", "1k"),
+            ("1500", "1500"),
+            ("1024Mi", "1Gi"),
+            ("0.5Gi", "512Mi"),
+            ("1536Mi", "1536Mi"),
+            ("0.5Ki", "512"),
+            ("1.0005Ki", "1024512m"),
+            ("0Mi", "0"),
+            ("1e3", "1e3"),
+            ("1E2", "100"),
+            ("12e-1", "1200e-3"),
+            ("1E", "1E"),
+            ("2Ei", "2Ei"),
+            ("+5", "5"),
+            ("-1000m", "-1"),
+        ] {
+            assert_eq!(canonical(text).as_deref(), Ok(written), "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn writing_keeps_the_amount(milli in 0i64..10_000_000_000_000, suffix in "[mkMG]|[KMG]i|e[0-9]|") {
+            let text = format!("{milli}{suffix}");
+            let written = canonical(&text).expect("a quantity");
+            prop_assert_eq!(Quantity::parse(&written), Quantity::parse(&text));
+            prop_assert_eq!(canonical(&written), Ok(written));
+        }
+
         #[test]
         fn parsing_keeps_order_and_sums(a in 0i64..1_000_000_000, b in 0i64..1_000_000_000) {
             let parse = |milli: i64| Quantity::parse(&format!("{milli}m")).expect("a quantity");

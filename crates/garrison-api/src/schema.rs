@@ -3,6 +3,7 @@
 //! One table drives strict decoding, protobuf, strategic merge and OpenAPI.
 
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -10,8 +11,8 @@ use std::sync::OnceLock;
 #[derive(Debug, Deserialize)]
 pub struct Type {
     /// What it is, for `kubectl explain`.
-    #[serde(default)]
-    pub description: Option<String>,
+    #[serde(default, borrow)]
+    pub description: Option<Cow<'static, str>>,
     /// How it is written when it is no object.
     #[serde(default)]
     pub scalar: Option<Scalar>,
@@ -21,6 +22,13 @@ pub struct Type {
     /// Names of required fields.
     #[serde(default)]
     pub required: Option<Vec<String>>,
+}
+
+impl Type {
+    /// Whether a field must be there.
+    pub fn requires(&self, field: &str) -> bool {
+        self.required.iter().flatten().any(|name| name == field)
+    }
 }
 
 /// Types that JSON writes as one value, though protobuf has messages for them.
@@ -42,15 +50,18 @@ pub struct Field {
     /// A primitive (`string`, `int32`, `int64`, `bool`, `double`, `bytes`, `time`, `any`) or the full name of a type.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// Whether it is a list of that type.
+    /// Whether it is a list of that type; with `map` too, a map from strings to such lists.
     #[serde(default)]
     pub list: bool,
     /// Whether it is a map from strings to that type.
     #[serde(default)]
     pub map: bool,
     /// What it is, for `kubectl explain`.
+    #[serde(default, borrow)]
+    pub description: Option<Cow<'static, str>>,
+    /// Whether its zero says as much as its absence, so that protobuf's zero is left out of JSON.
     #[serde(default)]
-    pub description: Option<String>,
+    pub plain: bool,
     /// Protobuf tag.
     #[serde(default)]
     pub tag: Option<u32>,
@@ -123,6 +134,9 @@ mod tests {
             assert!(of_kind(version, kind).is_some(), "{kind}");
         }
         let primitives = ["string", "int32", "int64", "bool", "double", "bytes", "time", "any"];
+        for (version, kind) in [("authorization.k8s.io/v1", "SubjectAccessReview"), ("v1", "Status"), ("apps/v1", "Deployment")] {
+            assert!(of_kind(version, kind).is_some(), "{kind}");
+        }
         for (name, described) in graph() {
             for (field, of) in &described.fields {
                 assert!(
@@ -131,6 +145,21 @@ mod tests {
                     of.type_name
                 );
             }
+        }
+    }
+
+    #[test]
+    fn zeros_behind_pointers_count() {
+        let plain = |kind: &str, name: &str| graph()[&format!("io.k8s.api.core.v1.{kind}")].fields[name].plain;
+        for (kind, name, wanted) in [
+            ("ContainerPort", "hostPort", true),
+            ("PodSpec", "hostNetwork", true),
+            ("SecurityContext", "runAsUser", false),
+            ("PodSpec", "terminationGracePeriodSeconds", false),
+            ("CSIVolumeSource", "readOnly", false),
+            ("VolumeMount", "readOnly", true),
+        ] {
+            assert_eq!(plain(kind, name), wanted, "{kind}.{name}");
         }
     }
 

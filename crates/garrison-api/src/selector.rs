@@ -121,7 +121,7 @@ impl Fields {
     /// Parses `a=b,c!=d` for a resource; `metadata.name` and `metadata.namespace` are always known.
     ///
     /// # Errors
-    /// 400 `field label not supported: x`.
+    /// 400 naming the label that is not supported.
     pub fn parse(resource: &Resource, text: &str) -> Result<Self, Status> {
         let mut terms = Vec::new();
         for term in parse::split_unescaped(text).into_iter().filter(|term| !term.is_empty()) {
@@ -131,14 +131,11 @@ impl Fields {
                 || label == "metadata.name"
                 || (label == "metadata.namespace" && resource.namespaced);
             if !known {
-                return Err(Status::bad_request(format!(
-                    "Unable to find \"{}\" that match label selector \"\", field selector \"{text}\": field label not supported: {label}",
-                    if resource.group.is_empty() {
-                        format!("{}, Resource={}", resource.version, resource.plural)
-                    } else {
-                        format!("{}/{}, Resource={}", resource.group, resource.version, resource.plural)
-                    },
-                )));
+                // kubectl itself says in front of this what it was looking for.
+                return Err(Status::bad_request(match resource.selectable_fields {
+                    [] => format!("\"{label}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
+                    _ => format!("field label not supported: {label}"),
+                }));
             }
             terms.push((label, equal, value));
         }

@@ -100,6 +100,9 @@ pub fn columns(resource: &Resource) -> Value {
 /// One row: `{"cells": […], "object": …}`.
 pub fn row(resource: &Resource, object: &Value, include: IncludeObject, now: Timestamp) -> Value {
     let mut row = json!({"cells": cells(resource.kind, object, now)});
+    if let Some(conditions) = pod::conditions(object).filter(|_| resource.kind == "Pod") {
+        row["conditions"] = conditions;
+    }
     match include {
         IncludeObject::None => {}
         IncludeObject::Metadata => row["object"] = partial_metadata(object),
@@ -156,24 +159,26 @@ fn pairs(map: &Value) -> String {
     or_none(&words.join(",")).into()
 }
 
-/// A `LabelSelector` in its text form.
+/// A `LabelSelector` in its text form: requirements by key, values in order.
 fn selector(selector: &Value) -> String {
-    let mut words: Vec<String> = selector["matchLabels"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
+    let mut words: Vec<(&str, String)> = Vec::new();
+    for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
+        words.push((key, format!("{key}={}", value.as_str().unwrap_or_default())));
+    }
     for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
         let key = expression["key"].as_str().unwrap_or_default();
-        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        words.push(match expression["operator"].as_str() {
+        let mut values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        values.sort_unstable();
+        let word = match expression["operator"].as_str() {
             Some("In") => format!("{key} in ({})", values.join(",")),
             Some("NotIn") => format!("{key} notin ({})", values.join(",")),
             Some("DoesNotExist") => format!("!{key}"),
             _ => key.into(),
-        });
+        };
+        words.push((key, word));
     }
+    words.sort_by_key(|(key, _)| *key);
+    let words: Vec<String> = words.into_iter().map(|(_, word)| word).collect();
     or_none(&words.join(",")).into()
 }
 
@@ -224,7 +229,11 @@ fn event(object: &Value, now: Timestamp) -> Value {
         time => time,
     };
     let last = if last.is_empty() { first.clone() } else { duration::since(last, now) };
-    let about = format!("{}/{}", text(object, "/involvedObject/kind").to_lowercase(), text(object, "/involvedObject/name"));
+    let kind = text(object, "/involvedObject/kind").to_lowercase();
+    let about = match text(object, "/involvedObject/name") {
+        "" => kind,
+        name => format!("{kind}/{name}"),
+    };
     let source = [or("/source/component", "/reportingComponent"), or("/source/host", "/reportingInstance")];
     let source: Vec<&str> = source.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
     let count = object.pointer("/series/count").or(object.get("count")).and_then(Value::as_i64).unwrap_or(1).max(1);

@@ -225,6 +225,12 @@ impl<K: Cached> Cache<K> {
         }
     }
 
+    /// Puts an object in as if it had been watched.
+    #[cfg(test)]
+    pub(crate) fn put_for_test(&self, object: K) {
+        self.put(Arc::new(object));
+    }
+
     fn put(&self, new: Arc<K>) {
         let subscribers = self.subscribers.lock();
         let old = {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Occurrences waiting to be aggregated; a burst beyond it loses events, never time.
-const CAPACITY: usize = 1024;
+const CAPACITY: usize = 8192;
 
 /// What kind of news an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

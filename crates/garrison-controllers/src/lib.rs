@@ -31,6 +31,9 @@ pub mod scheduler;
 pub mod service_account;
 pub mod taint_eviction;
 
+#[cfg(test)]
+mod fake_api;
+
 use cache::Cache;
 use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet},

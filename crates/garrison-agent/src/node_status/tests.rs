@@ -16,20 +16,14 @@ fn machine() -> Machine {
 }
 
 fn settings() -> Settings {
-    Settings {
-        name: "n1".into(),
-        ips: vec!["10.0.0.1".into()],
-        port: 10250,
-        max_pods: 110,
-        runtime_version: "containerd://1.6.20".into(),
-    }
+    Settings { name: "n1".into(), ips: vec!["10.0.0.1".into()], port: 10250, max_pods: 110 }
 }
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-const WELL: Readiness = Readiness { runtime: Ok(()), network: Ok(()) };
+const WELL: Readiness = Readiness { runtime: Ok(()), network: Ok(()), version: String::new() };
 
 /// The conditions that are True.
 fn check(machine: &Machine, readiness: &Readiness, expected: &[&str]) {

@@ -4,8 +4,8 @@
 
 mod wire;
 
+use super::scalar;
 use crate::schema::{self, Field, Scalar, Type};
-use crate::status_error::Status;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 use wire::{Reader, Wire};
@@ -18,8 +18,8 @@ const DEEPEST: usize = 64;
 pub(super) type Result<T> = std::result::Result<T, &'static str>;
 
 /// Decodes a whole body.
-pub(super) fn decode(body: &[u8]) -> std::result::Result<Value, Status> {
-    envelope(body).map_err(|why| Status::bad_request(format!("the body is no Kubernetes protobuf: {why}")))
+pub(super) fn decode(body: &[u8]) -> std::result::Result<Value, String> {
+    envelope(body).map_err(|why| format!("the body is no Kubernetes protobuf: {why}"))
 }
 
 fn envelope(body: &[u8]) -> Result<Value> {
@@ -67,25 +67,26 @@ fn fill(described: &Type, via: Option<u32>, bytes: &[u8], map: &mut Map<String, 
         }
         // A tag that the graph does not know is a field newer than it.
         let known = described.fields.iter().find(|(_, field)| field.tag == Some(tag) && field.via == via);
-        if let Some((name, field)) = known {
-            add(name, field, &value, map, depth)?;
+        if let Some((name, _)) = known {
+            add(name, described, &value, map, depth)?;
         }
     }
     Ok(())
 }
 
-fn add(name: &str, field: &Field, value: &Wire<'_>, map: &mut Map<String, Value>, depth: usize) -> Result<()> {
+fn add(name: &str, described: &Type, value: &Wire<'_>, map: &mut Map<String, Value>, depth: usize) -> Result<()> {
+    let Some(field) = described.fields.get(name) else { return Ok(()) };
     if field.map {
         let mut entry = Reader::new(value.bytes()?);
-        let (mut key, mut element) = (String::new(), None);
+        let (mut key, mut element) = (String::new(), Wire::Bytes(&[]));
         while let Some((tag, value)) = entry.next()? {
             match tag {
                 1 => key = value.text()?,
-                2 => element = Some(one(field, &value, depth)?),
+                2 => element = value,
                 _ => {}
             }
         }
-        let element = element.map_or_else(|| empty(field), Ok)?;
+        let element = if field.list { wrapped_list(field, element.bytes()?, depth)? } else { one(field, &element, depth)? };
         if let Some(entries) = map.entry(name).or_insert_with(|| json!({})).as_object_mut() {
             entries.insert(key, element);
         }
@@ -96,24 +97,31 @@ fn add(name: &str, field: &Field, value: &Wire<'_>, map: &mut Map<String, Value>
         }
     } else {
         let element = one(field, value, depth)?;
-        // Go's encoder writes what JSON would omit: zero values of fields without a pointer.
-        if !is_zero(&element) || matches!(value, Wire::Varint(_)) {
+        if described.requires(name) || says_something(field, &element) {
             map.insert(name.into(), element);
         }
     }
     Ok(())
 }
 
-/// A map's value that was left out is the type's zero.
-fn empty(field: &Field) -> Result<Value> {
-    match field.referred() {
-        Some(described) if described.scalar.is_none() => Ok(json!({})),
-        _ => Ok("".into()),
+/// A list as the value of a map lies in a message of its own, as its only field.
+fn wrapped_list(field: &Field, bytes: &[u8], depth: usize) -> Result<Value> {
+    let (mut list, mut reader) = (Vec::new(), Reader::new(bytes));
+    while let Some((_, value)) = reader.next()? {
+        list.push(one(field, &value, depth)?);
     }
+    Ok(list.into())
 }
 
-fn is_zero(value: &Value) -> bool {
-    value.as_str().is_some_and(str::is_empty) || value.is_null() || value.as_object().is_some_and(Map::is_empty)
+/// Go's protobuf encoder writes zeros that its JSON encoder leaves out. Messages are there because they are meant.
+fn says_something(field: &Field, value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Bool(set) => *set || !field.plain,
+        Value::Number(number) => number.as_f64() != Some(0.0) || !field.plain,
+        Value::Array(_) | Value::Object(_) => true,
+    }
 }
 
 fn one(field: &Field, value: &Wire<'_>, depth: usize) -> Result<Value> {
@@ -149,7 +157,9 @@ fn special(scalar: Scalar, bytes: &[u8]) -> Result<Value> {
         }
     }
     match scalar {
-        Scalar::Quantity => Ok(std::str::from_utf8(raw.unwrap_or(b"0")).map_err(|_| "a quantity is no text")?.into()),
+        Scalar::Quantity => Ok(std::str::from_utf8(raw.filter(|text| !text.is_empty()).unwrap_or(b"0"))
+            .map_err(|_| "a quantity is no text")?
+            .into()),
         Scalar::IntOrString if first == 1 => Ok(text.unwrap_or_default().into()),
         Scalar::IntOrString => Ok(second.into()),
         Scalar::Any => serde_json::from_slice(raw.unwrap_or(b"null")).map_err(|_| "an embedded object is no JSON"),
@@ -157,8 +167,10 @@ fn special(scalar: Scalar, bytes: &[u8]) -> Result<Value> {
         Scalar::Time | Scalar::MicroTime => {
             let nanos = i32::try_from(second).map_err(|_| "a time is out of range")?;
             let time = jiff::Timestamp::new(first, nanos).map_err(|_| "a time is out of range")?;
-            let form = if scalar == Scalar::Time { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%.6fZ" };
-            Ok(time.strftime(form).to_string().into())
+            Ok(scalar::written(scalar, time).into())
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Any serde source to a JSON value, with the paths of duplicate keys, which `serde_json::Value` alone would swallow.
 
+use super::path::Path;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::RefCell;
@@ -8,13 +9,14 @@ use std::fmt;
 /// Reads a value, and names every duplicate field as upstream does.
 pub(super) fn read<'de, D: Deserializer<'de>>(source: D) -> Result<(Value, Vec<String>), D::Error> {
     let duplicates = RefCell::new(Vec::new());
-    let value = Node { path: String::new(), duplicates: &duplicates }.deserialize(source)?;
+    let value = Node { path: Path::Root, duplicates: &duplicates }.deserialize(source)?;
     Ok((value, duplicates.into_inner()))
 }
 
 /// A place in the tree.
+#[derive(Clone, Copy)]
 struct Node<'a> {
-    path: String,
+    path: Path<'a>,
     duplicates: &'a RefCell<Vec<String>>,
 }
 
@@ -71,9 +73,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(element) =
-            elements.next_element_seed(Node { path: format!("{}[{}]", self.path, list.len()), duplicates: self.duplicates })?
-        {
+        while let Some(element) = elements.next_element_seed(Node { path: Path::Element(&self.path, list.len()), ..self })? {
             list.push(element);
         }
         Ok(list.into())
@@ -82,11 +82,12 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
-            let value = entries.next_value_seed(Node { path: path.clone(), duplicates: self.duplicates })?;
-            if map.insert(key, value).is_some() {
+            let path = Path::Field(&self.path, &key);
+            if map.contains_key(&key) {
                 self.duplicates.borrow_mut().push(format!("duplicate field \"{path}\""));
             }
+            let value = entries.next_value_seed(Node { path, ..self })?;
+            map.insert(key, value);
         }
         Ok(Value::Object(map))
     }

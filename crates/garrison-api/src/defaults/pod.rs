@@ -1,6 +1,6 @@
 //! Defaults of pods and pod templates (upstream `pkg/apis/core/v1/defaults.go`).
 
-use super::{default, each, part};
+use super::{amounts, default, each, part};
 use crate::quantity::Quantity;
 use serde_json::{Value, json};
 
@@ -14,9 +14,8 @@ pub(super) fn apply(object: &mut Value) {
         for container in each(spec, list) {
             requests_from_limits(container);
             if host_network {
-                for port in each(container, "ports") {
-                    let own = port["containerPort"].clone();
-                    default(port, "hostPort", || own);
+                for port in each(container, "ports").filter(|port| port["hostPort"].as_i64().unwrap_or(0) == 0) {
+                    port["hostPort"] = port["containerPort"].clone();
                 }
             }
         }
@@ -40,6 +39,8 @@ pub(super) fn template_spec(spec: &mut Value) {
         each(spec, list).for_each(container);
     }
     each(spec, "volumes").for_each(volume);
+    amounts::requirements(spec, "resources");
+    amounts::list(spec, "overhead");
     for toleration in each(spec, "tolerations") {
         if toleration["operator"] == ""
             && let Some(map) = toleration.as_object_mut()
@@ -71,6 +72,7 @@ fn container(container: &mut Value) {
     default(container, "terminationMessagePath", || "/dev/termination-log".into());
     default(container, "terminationMessagePolicy", || "File".into());
     default(container, "resources", || json!({}));
+    amounts::requirements(container, "resources");
     for port in each(container, "ports") {
         default(port, "protocol", || "TCP".into());
     }
@@ -86,17 +88,14 @@ fn container(container: &mut Value) {
             }
         }
     }
-    for variable in each(container, "env") {
-        if let Some(field) = part(variable, "valueFrom").and_then(|from| part(from, "fieldRef")) {
-            default(field, "apiVersion", || "v1".into());
-        }
-    }
+    each(container, "env").filter_map(|variable| part(variable, "valueFrom")).for_each(downward);
 }
 
-/// `Always` for the tag `latest` and for none; a digest never changes.
+/// `Always` for the tag `latest`, and for none where no digest says which image it is.
 fn pull_policy(image: &str) -> &'static str {
     let name = image.rsplit_once('/').map_or(image, |(_, name)| name);
-    let latest = !name.contains('@') && name.split_once(':').is_none_or(|(_, tag)| tag == "latest");
+    let (name, digest) = name.split_once('@').map_or((name, false), |(name, _)| (name, true));
+    let latest = name.split_once(':').map_or(!digest, |(_, tag)| tag == "latest");
     if latest { "Always" } else { "IfNotPresent" }
 }
 
@@ -120,7 +119,25 @@ fn http_get(get: &mut Value) {
     default(get, "scheme", || "HTTP".into());
 }
 
+/// What a variable or a file tells a container of its own pod.
+fn downward(from: &mut Value) {
+    if let Some(field) = part(from, "fieldRef") {
+        default(field, "apiVersion", || "v1".into());
+    }
+    if let Some(resource) = part(from, "resourceFieldRef") {
+        default(resource, "divisor", || "0".into());
+        amounts::one(&mut resource["divisor"]);
+    }
+}
+
 fn volume(volume: &mut Value) {
+    // A volume without a source is an empty directory.
+    if let Some(map) = volume.as_object_mut().filter(|map| map.iter().all(|(field, value)| field == "name" || value.is_null())) {
+        map.insert("emptyDir".into(), json!({}));
+    }
+    if let Some(size) = part(volume, "emptyDir").and_then(|directory| directory.get_mut("sizeLimit")) {
+        amounts::one(size);
+    }
     for source in ["secret", "configMap", "downwardAPI", "projected"] {
         if let Some(source) = part(volume, source) {
             default(source, "defaultMode", || 0o644.into());
@@ -129,23 +146,19 @@ fn volume(volume: &mut Value) {
     if let Some(host_path) = part(volume, "hostPath") {
         default(host_path, "type", || "".into());
     }
-    if let Some(downward) = part(volume, "downwardAPI") {
-        downward_items(downward);
+    if let Some(image) = part(volume, "image") {
+        let policy = pull_policy(image["reference"].as_str().unwrap_or_default());
+        default(image, "pullPolicy", || policy.into());
+    }
+    if let Some(source) = part(volume, "downwardAPI") {
+        each(source, "items").for_each(downward);
     }
     for source in part(volume, "projected").into_iter().flat_map(|projected| each(projected, "sources")) {
         if let Some(token) = part(source, "serviceAccountToken") {
             default(token, "expirationSeconds", || 3600.into());
         }
-        if let Some(downward) = part(source, "downwardAPI") {
-            downward_items(downward);
-        }
-    }
-}
-
-fn downward_items(source: &mut Value) {
-    for item in each(source, "items") {
-        if let Some(field) = part(item, "fieldRef") {
-            default(field, "apiVersion", || "v1".into());
+        if let Some(source) = part(source, "downwardAPI") {
+            each(source, "items").for_each(downward);
         }
     }
 }

@@ -100,7 +100,7 @@ fn merge_field(
             let mut list = current.as_array().cloned().unwrap_or_default();
             match &field.merge_key {
                 Some(key) => merge_objects(field, key, &mut list, patch, order)?,
-                None => merge_primitives(&mut list, patch, order),
+                None => merge_primitives(&mut list, &patch, order)?,
             }
             *current = Value::Array(list);
         }
@@ -127,11 +127,9 @@ fn merge_map_of_objects(described: Option<&Type>, current: &mut Value, patch: Ma
 /// Merges a list of objects by their key.
 fn merge_objects(field: &Field, key: &str, list: &mut Vec<Value>, patch: Vec<Value>, order: Option<&[Value]>) -> Result<()> {
     let original = list.clone();
-    let replaces = patch.iter().any(|element| element.get(PATCH).is_some_and(|word| word == "replace"));
-    if replaces {
-        let only_directive =
-            |element: &Value| element.get(PATCH).is_some() && element.as_object().is_some_and(|map| map.len() == 1);
-        *list = patch.into_iter().filter(|element| !only_directive(element)).map(without_directives).collect();
+    if patch.iter().any(|element| element.get(PATCH).is_some_and(|word| word == "replace")) {
+        // The list becomes the patch's elements, those left out that only carry a directive.
+        *list = patch.into_iter().filter(|element| element.get(PATCH).is_none()).map(without_directives).collect();
         return Ok(());
     }
     let mut patched = Vec::new();
@@ -156,26 +154,50 @@ fn merge_objects(field: &Field, key: &str, list: &mut Vec<Value>, patch: Vec<Val
         only_key.insert(key.into(), identity);
         patched.push(Value::Object(only_key));
     }
-    reorder(list, &original, order.unwrap_or(&patched), Some(key));
+    let order = match order {
+        Some(order) => agreed(&patched, order, Some(key))?,
+        None => &patched,
+    };
+    reorder(list, &original, order, Some(key));
     Ok(())
 }
 
+/// An order names every element that the patch brings, in the patch's own order.
+fn agreed<'a>(patched: &[Value], order: &'a [Value], key: Option<&str>) -> Result<&'a [Value]> {
+    let mut places = order.iter();
+    let found = patched.iter().all(|element| places.any(|place| same(place, element, key)));
+    if found {
+        Ok(order)
+    } else {
+        Err(format!("the order in patch list doesn't match {ELEMENT_ORDER}list {}", Value::from(order)))
+    }
+}
+
+/// Whether two elements are one: by their key, or as they are.
+fn same(a: &Value, b: &Value, key: Option<&str>) -> bool {
+    key.map_or(a == b, |key| a.get(key).is_some() && a.get(key) == b.get(key))
+}
+
 /// Merges a list of primitives as a set.
-fn merge_primitives(list: &mut Vec<Value>, patch: Vec<Value>, order: Option<&[Value]>) {
+fn merge_primitives(list: &mut Vec<Value>, patch: &[Value], order: Option<&[Value]>) -> Result<()> {
     let original = list.clone();
-    for element in &patch {
+    for element in patch {
         if !list.contains(element) {
             list.push(element.clone());
         }
     }
-    reorder(list, &original, order.unwrap_or(&patch), None);
+    let order = match order {
+        Some(order) => agreed(patch, order, None)?,
+        None => patch,
+    };
+    reorder(list, &original, order, None);
+    Ok(())
 }
 
 /// Puts the elements that `order` names into its order, and the others, which only the server has, where they stood
 /// relative to them.
 fn reorder(list: &mut Vec<Value>, original: &[Value], order: &[Value], key: Option<&str>) {
-    let same = |a: &Value, b: &Value| key.map_or(a == b, |key| a.get(key) == b.get(key) && a.get(key).is_some());
-    let place = |list: &[Value], element: &Value| list.iter().position(|there| same(there, element));
+    let place = |list: &[Value], element: &Value| list.iter().position(|there| same(there, element, key));
     let (mut ordered, mut others): (Vec<Value>, Vec<Value>) =
         std::mem::take(list).into_iter().partition(|element| place(order, element).is_some());
     ordered.sort_by_key(|element| place(order, element));
@@ -208,6 +230,9 @@ fn directive(map: &mut Map<String, Value>) -> Result<Option<String>> {
 fn retain_keys(map: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Result<()> {
     let Some(keys) = patch.remove(RETAIN_KEYS) else { return Ok(()) };
     let keys = keys.as_array().ok_or_else(|| format!("{RETAIN_KEYS} is no list"))?.clone();
+    if let Some(stray) = patch.keys().find(|name| !name.starts_with('$') && !keys.iter().any(|key| key == *name)) {
+        return Err(format!("{RETAIN_KEYS} does not name {stray}, which the patch sets"));
+    }
     map.retain(|name, _| keys.iter().any(|key| key == name));
     Ok(())
 }
@@ -220,14 +245,17 @@ fn delete_from(map: &mut Map<String, Value>, field: &str, values: &Value) -> Res
     Ok(())
 }
 
-/// A value that is stored whole must not carry directives, nor nulls that would have deleted.
+/// A value that is stored whole must not carry directives, nor what they or nulls would have deleted.
 fn without_directives(value: Value) -> Value {
+    let deletes = |value: &Value| value.is_null() || value.get(PATCH).is_some_and(|word| word == "delete");
     match value {
         Value::Object(map) => {
-            let kept = map.into_iter().filter(|(name, value)| !name.starts_with('$') && !value.is_null());
+            let kept = map.into_iter().filter(|(name, value)| !name.starts_with('$') && !deletes(value));
             Value::Object(kept.map(|(name, value)| (name, without_directives(value))).collect())
         }
-        Value::Array(list) => Value::Array(list.into_iter().map(without_directives).collect()),
+        Value::Array(list) => {
+            Value::Array(list.into_iter().filter(|element| element.get(PATCH).is_none()).map(without_directives).collect())
+        }
         other => other,
     }
 }

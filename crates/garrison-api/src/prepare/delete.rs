@@ -3,9 +3,9 @@
 use super::Write;
 use super::metadata::seconds;
 use crate::resource::Resource;
-use crate::status_error::Status;
+use crate::status_error::{Cause, Status};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -31,30 +31,26 @@ impl DeleteOptions {
     /// # Errors
     /// 400 or 422 for bad values.
     pub fn from_value(value: &Value) -> Result<Self, Status> {
-        let invalid = |message: String, field: &str| {
-            let cause = crate::status_error::Cause { reason: "FieldValueInvalid".into(), message, field: field.into() };
-            Status::invalid("", "DeleteOptions", "", vec![cause])
+        let refuse = |reason: &str, message: String, field: &str| {
+            let cause = Cause { reason: reason.into(), message, field: field.into() };
+            Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]))
         };
         let text =
             |pointer: &str| value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(String::from);
         let said = text("/propagationPolicy");
         let orphan = value["orphanDependents"].as_bool();
-        if said.is_some() && orphan.is_some() {
-            let message = format!(
-                "Invalid value: {:?}: orphanDependents and deletionPropagation cannot be both set",
-                said.unwrap_or_default()
-            );
-            return Err(invalid(message, "propagationPolicy"));
+        if let Some(said) = said.as_deref().filter(|_| orphan.is_some()) {
+            let message = format!("Invalid value: {said:?}: orphanDependents and deletionPropagation cannot be both set");
+            return refuse("FieldValueInvalid", message, "propagationPolicy");
         }
         if let Some(other) = said.as_deref().filter(|policy| !["Background", "Foreground", "Orphan"].contains(policy)) {
             let message =
-                format!("Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"");
-            return Err(invalid(message, "propagationPolicy"));
+                format!("Unsupported value: {other:?}: supported values: \"Background\", \"Foreground\", \"Orphan\", \"nil\"");
+            return refuse("FieldValueNotSupported", message, "propagationPolicy");
         }
-        for run in value["dryRun"].as_array().into_iter().flatten() {
-            if run != "All" {
-                return Err(invalid(format!("Unsupported value: {run}: supported values: \"All\""), "dryRun"));
-            }
+        let runs = &value["dryRun"];
+        if runs.as_array().into_iter().flatten().any(|run| run != "All") {
+            return refuse("FieldValueNotSupported", format!("Unsupported value: {runs}: supported values: \"All\""), "dryRun");
         }
         let old_style = orphan.map(|orphan| if orphan { "Orphan" } else { "Background" }.to_string());
         Ok(Self {
@@ -89,7 +85,10 @@ pub fn delete(write: &Write<'_>, old: &Value, options: &DeleteOptions) -> Result
         metadata.remove("resourceVersion");
     }
     let before = new.clone();
-    set_propagation(&mut new, options.propagation_policy.as_deref());
+    // Nobody collects what belongs to an event.
+    if write.resource.kind != "Event" {
+        set_propagation(&mut new, options.propagation_policy.as_deref());
+    }
     let grace = grace(write.resource, old, options);
     mark(write, &mut new, grace, options.grace_period_seconds.is_some());
     if finished(write.resource, &new) {
@@ -100,11 +99,14 @@ pub fn delete(write: &Write<'_>, old: &Value, options: &DeleteOptions) -> Result
 
 fn preconditions(write: &Write<'_>, old: &Value, options: &DeleteOptions) -> Result<(), Status> {
     let metadata = &old["metadata"];
-    for (what, field, wanted) in [("UID", "uid", &options.uid), ("ResourceVersion", "resourceVersion", &options.resource_version)]
-    {
+    let checks = [
+        ("UID", "uid", &options.uid, "The object might have been deleted and then recreated"),
+        ("ResourceVersion", "resourceVersion", &options.resource_version, "The object might have been modified"),
+    ];
+    for (what, field, wanted, guess) in checks {
         let is = metadata[field].as_str().unwrap_or_default();
         if let Some(wanted) = wanted.as_deref().filter(|wanted| *wanted != is) {
-            let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {is}");
+            let why = format!("the {what} in the precondition ({wanted}) does not match the {what} in record ({is}). {guess}");
             let name = metadata["name"].as_str().unwrap_or_default();
             return Err(Status::conflict(write.resource.group, write.resource.plural, name, &why));
         }
@@ -166,7 +168,8 @@ fn mark(write: &Write<'_>, object: &mut Value, grace: i64, explicit: bool) {
             metadata["generation"] = (generation + 1).into();
         }
         if write.resource.kind == "Namespace" {
-            object["status"] = json!({"phase": "Terminating"});
+            // Its conditions tell what it waits for.
+            object["status"]["phase"] = "Terminating".into();
         }
         return;
     };

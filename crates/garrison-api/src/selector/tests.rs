@@ -50,8 +50,14 @@ fn field_selectors_match_and_unknown_labels_are_named() {
         assert_eq!(Fields::parse(pods, text).expect(text).matches(pods, &pod), matches, "{text}");
     }
     let error = Fields::parse(pods, "spec.bogus=1").expect_err("is refused");
-    assert!(error.message.contains("field label not supported: spec.bogus"), "{error}");
+    assert_eq!(error.message, "field label not supported: spec.bogus");
     assert_eq!(error.code, 400);
+    let sets = crate::resource::find("apps", "v1", "daemonsets").expect("daemon sets are served");
+    let error = Fields::parse(sets, "status.numberReady=1").expect_err("is refused");
+    assert_eq!(
+        error.message,
+        r#""status.numberReady" is not a known field selector: only "metadata.name", "metadata.namespace""#
+    );
 }
 
 proptest! {

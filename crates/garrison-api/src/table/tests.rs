@@ -59,6 +59,93 @@ fn pods_show_what_keeps_them_from_running() {
 }
 
 #[test]
+fn sidecars_count_as_containers_and_their_restarts_as_the_pods() {
+    let ran = |name: &str, restarts: i64| json!({"name": name, "restartCount": restarts, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}});
+    let runs = |name: &str, restarts: i64| json!({"name": name, "restartCount": restarts, "ready": true, "started": true, "state": {"running": {}}});
+    let waits = |name: &str| json!({"name": name, "restartCount": 0, "state": {"waiting": {"reason": "PodInitializing"}}});
+    let check = |status: Value, wanted: [&str; 3]| {
+        let spec =
+            json!({"containers": [{"name": "c"}], "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}]});
+        let cells = cells_of("", "pods", &json!({"spec": spec, "status": status}));
+        assert_eq!([&cells[1], &cells[2], &cells[3]], wanted);
+    };
+    check(json!({"phase": "Pending", "initContainerStatuses": [runs("i", 2), waits("s")]}), ["0/2", "Init:0/2", "2"]);
+    check(json!({"phase": "Pending", "initContainerStatuses": [ran("i", 2), waits("s")]}), ["0/2", "Init:1/2", "2"]);
+    let initialized = json!([ran("i", 2), runs("s", 1)]);
+    check(
+        json!({"phase": "Pending", "initContainerStatuses": initialized, "containerStatuses": [waits("c")]}),
+        ["1/2", "PodInitializing", "1"],
+    );
+    check(
+        json!({"phase": "Running", "initContainerStatuses": initialized, "containerStatuses": [runs("c", 3)]}),
+        ["2/2", "Running", "4"],
+    );
+    check(
+        json!({"phase": "Running", "initContainerStatuses": initialized, "containerStatuses": [ran("c", 3)]}),
+        ["1/2", "Completed", "4"],
+    );
+    // A sidecar that fails later does not make the pod initialize again.
+    let failed = json!([ran("i", 0), {"name": "s", "restartCount": 1, "started": false, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]);
+    check(
+        json!({"phase": "Running", "conditions": [{"type": "Initialized", "status": "True"}], "initContainerStatuses": failed, "containerStatuses": [runs("c", 0)]}),
+        ["1/2", "Init:CrashLoopBackOff", "1"],
+    );
+}
+
+#[test]
+fn a_pod_of_which_some_containers_ended_is_not_over() {
+    let check = |ready: &str, wanted: &str| {
+        let containers = json!([{"ready": true, "state": {"running": {}}}, {"state": {"terminated": {"reason": "Completed"}}}]);
+        let status =
+            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": ready}], "containerStatuses": containers});
+        assert_eq!(cells_of("", "pods", &json!({"status": status}))[2], wanted);
+    };
+    check("True", "Running");
+    check("False", "NotReady");
+}
+
+#[test]
+fn a_pod_that_is_over_says_so_beside_its_cells() {
+    let pods = find("", "v1", "pods").expect("is served");
+    let conditions = |phase: &str| {
+        row(pods, &json!({"status": {"phase": phase}}), IncludeObject::None, NOW.parse().expect("a time"))["conditions"].clone()
+    };
+    assert_eq!(conditions("Succeeded")[0]["reason"], "Succeeded");
+    assert_eq!(conditions("Failed")[0]["type"], "Completed");
+    assert_eq!(conditions("Running"), Value::Null);
+}
+
+#[test]
+fn selectors_are_written_by_key_and_value() {
+    let given = json!({"matchLabels": {"b": "1"}, "matchExpressions": [
+        {"key": "c", "operator": "In", "values": ["z", "y"]}, {"key": "a", "operator": "DoesNotExist"}, {"key": "d", "operator": "NotIn", "values": ["x"]}, {"key": "e", "operator": "Exists"}
+    ]});
+    assert_eq!(selector(&given), "!a,b=1,c in (y,z),d notin (x),e");
+    assert_eq!(selector(&Value::Null), "<none>");
+}
+
+#[test]
+fn events_read_as_upstream() {
+    let check = |event: Value, wanted: Value| assert_eq!(cells_of("", "events", &event), wanted);
+    check(
+        json!({
+            "metadata": {"name": "e"}, "type": "Normal", "reason": "Started", "message": " it did \n",
+            "involvedObject": {"kind": "Pod", "name": "p", "fieldPath": "spec.containers{c}"}, "source": {"component": "agent", "host": "n1"},
+            "firstTimestamp": "2026-01-01T00:50:00Z", "lastTimestamp": "2026-01-01T00:55:00Z", "count": 3
+        }),
+        json!(["5m", "Normal", "Started", "pod/p", "spec.containers{c}", "agent, n1", "it did", "10m", 3, "e"]),
+    );
+    check(
+        json!({"involvedObject": {"kind": "Node"}, "eventTime": "2026-01-01T00:59:00.000000Z", "reportingComponent": "scheduler"}),
+        json!(["60s", "", "", "node", "", "scheduler", "", "60s", 1, ""]),
+    );
+    check(
+        json!({"involvedObject": {"kind": "Node", "name": "n"}, "eventTime": "2026-01-01T00:50:00Z", "series": {"count": 7, "lastObservedTime": "2026-01-01T00:58:00Z"}}),
+        json!(["2m", "", "", "node/n", "", "", "", "10m", 7, ""]),
+    );
+}
+
+#[test]
 fn restarts_tell_when_the_last_one_was() {
     let pod = json!({"status": {"containerStatuses": [{"restartCount": 3, "lastState": {"terminated": {"finishedAt": "2026-01-01T00:55:00Z"}}}]}});
     assert_eq!(cells_of("", "pods", &pod)[3], "3 (5m ago)");

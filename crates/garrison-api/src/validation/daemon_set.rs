@@ -1,7 +1,7 @@
 //! DaemonSets (upstream `pkg/apis/apps/validation/validation.go`).
 
 use super::fault::{At, Faults};
-use super::labels;
+use super::{labels, pod_spec};
 
 /// The spec of a DaemonSet.
 pub(super) fn spec(at: &At<'_>, faults: &mut Faults) {
@@ -62,12 +62,14 @@ fn template(at: &At<'_>, faults: &mut Faults) {
         if field == "labels" { labels::labels(&found, faults) } else { labels::annotations(&found, faults) }
     }
     let spec = at.field("spec");
+    pod_spec::check(&spec, false, faults);
     let ephemeral = spec.field("ephemeralContainers");
     if !ephemeral.is_empty() {
         faults.forbidden(&ephemeral, "ephemeral containers not allowed in pod template");
     }
     let restart = spec.field("restartPolicy");
-    if restart.text() != "Always" {
+    // Others are no restart policies at all, which is a fault of any pod.
+    if ["OnFailure", "Never"].contains(&restart.text()) {
         faults.not_supported(&restart, &["Always"]);
     }
     if let Some(deadline) = spec.present("activeDeadlineSeconds") {

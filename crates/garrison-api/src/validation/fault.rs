@@ -2,6 +2,7 @@
 
 use crate::status_error::Cause;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A value and the path that leads to it.
 #[derive(Debug, Clone)]
@@ -47,6 +48,13 @@ impl<'a> At<'a> {
         let path = self.path.clone();
         let map = self.value.as_object().into_iter().flatten();
         map.map(move |(key, value)| (key.as_str(), Self { path: format!("{path}[{key}]"), value }))
+    }
+
+    /// Its fields by name; none when it is no object.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'a> {
+        let parent = self.clone();
+        let map = self.value.as_object().into_iter().flatten();
+        map.map(move |(name, _)| (name.as_str(), parent.field(name)))
     }
 
     /// Its text; empty when it is none.
@@ -125,6 +133,34 @@ impl Faults {
     /// The value stands elsewhere already.
     pub(super) fn duplicate(&mut self, at: &At<'_>) {
         self.add("FieldValueDuplicate", at, format!("Duplicate value: {}", at.value));
+    }
+
+    /// The value names nothing that exists.
+    pub(super) fn not_found(&mut self, at: &At<'_>) {
+        self.add("FieldValueNotFound", at, format!("Not found: {}", at.value));
+    }
+
+    /// The number, absent ones being 0, must lie between both.
+    pub(super) fn between(&mut self, at: &At<'_>, least: i64, most: i64) {
+        if !(least..=most).contains(&at.number()) {
+            self.invalid_value(at, &at.number().into(), &format!("must be between {least} and {most}, inclusive"));
+        }
+    }
+
+    /// A text that must be there and pass a check.
+    pub(super) fn named(&mut self, at: &At<'_>, fault: fn(&str) -> Option<String>) {
+        if at.is_empty() {
+            self.required(at, "");
+        } else {
+            self.invalid_if(at, fault(at.text()));
+        }
+    }
+
+    /// Counts a text among those seen, and says so when it was among them.
+    pub(super) fn unique<'a>(&mut self, at: &At<'a>, seen: &mut BTreeSet<&'a str>) {
+        if !at.is_empty() && !seen.insert(at.text()) {
+            self.duplicate(at);
+        }
     }
 
     /// The text is longer than it may be.

@@ -80,6 +80,11 @@ pub(super) fn selects(selector: &At<'_>, labels: &At<'_>) -> Option<bool> {
     if selector.value.is_null() {
         return Some(false);
     }
+    let mut faults = Faults::default();
+    self::selector(selector, false, &mut faults);
+    if !faults.into_causes().is_empty() {
+        return None;
+    }
     let selector = Labels::from_object(&serde_json::from_value(selector.value.clone()).ok()?).ok()?;
     let labels: BTreeMap<String, String> = labels.entries().map(|(key, value)| (key.into(), value.text().into())).collect();
     Some(selector.matches(&labels))

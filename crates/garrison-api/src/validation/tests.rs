@@ -2,6 +2,8 @@ use super::*;
 use crate::{defaults, resource};
 use serde_json::json;
 
+mod pods;
+
 /// Field and message of each fault, as the answer to a client joins them.
 fn words(causes: &[Cause]) -> Vec<String> {
     causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
@@ -107,6 +109,21 @@ fn daemon_sets_are_checked() {
             "spec.selector.matchExpressions[0].values: Forbidden",
         ),
         (
+            "/spec/selector/matchLabels",
+            json!({"app": "a b"}),
+            "spec.selector.matchLabels: Invalid value: \"a b\": a valid label must be",
+        ),
+        (
+            "/spec/selector/matchExpressions",
+            json!([{"key": "app", "operator": "In"}]),
+            "spec.selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+        ),
+        (
+            "/spec/updateStrategy",
+            json!({"rollingUpdate": {"maxUnavailable": 0}}),
+            "spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0",
+        ),
+        (
             "/spec/selector/matchExpressions",
             json!([{"key": "app", "operator": "Like"}]),
             "spec.selector.matchExpressions[0].operator: Invalid value: \"Like\": not a valid selector operator",
@@ -191,4 +208,71 @@ fn dying_objects_take_no_new_finalizers() {
     let new = spoil(old.clone(), "/metadata/finalizers", json!(["a.io/b", "a.io/c"]));
     check(&words(&update(row(&old), None, &old, &new)), "metadata.finalizers: Forbidden: no new finalizers can be added");
     assert!(update(row(&old), None, &new, &old).is_empty());
+}
+
+#[test]
+fn other_kinds_are_checked() {
+    let object = |api: &str, kind: &str, rest: Value| {
+        let mut object = json!({"apiVersion": api, "kind": kind, "metadata": {"name": "x"}});
+        if row(&object).namespaced {
+            object["metadata"]["namespace"] = json!("default");
+        }
+        for (name, value) in rest.as_object().expect("fields") {
+            object[name] = value.clone();
+        }
+        object
+    };
+    for (api, kind, rest, expected) in [
+        ("v1", "ConfigMap", json!({"data": {"a/b": ""}}), "data[a/b]: Invalid value: \"a/b\": a valid config key"),
+        ("v1", "ConfigMap", json!({"data": {"..": ""}}), "data[..]: Invalid value: \"..\": must not be '..'"),
+        (
+            "v1",
+            "ConfigMap",
+            json!({"data": {"a": "b"}, "binaryData": {"a": "Yg=="}}),
+            "data[a]: Invalid value: \"a\": duplicate of key",
+        ),
+        ("v1", "ConfigMap", json!({"data": {"a": "b".repeat(1 << 21)}}), ": Too long: may not be more than 1048576 bytes"),
+        ("v1", "Secret", json!({"type": "kubernetes.io/dockerconfigjson"}), "data[.dockerconfigjson]: Required value"),
+        (
+            "v1",
+            "Node",
+            json!({"spec": {"taints": [{"key": "a", "effect": "Never"}]}}),
+            "spec.taints[0].effect: Unsupported value: \"Never\"",
+        ),
+        ("v1", "Node", json!({"spec": {"podCIDRs": ["10.0.0.0/33"]}}), "spec.podCIDRs[0]: Invalid value: \"10.0.0.0/33\""),
+        (
+            "v1",
+            "Node",
+            json!({"status": {"capacity": {"cpu": "-1"}, "allocatable": {}}}),
+            "status.capacity[cpu]: Invalid value: \"-1\"",
+        ),
+        (
+            "v1",
+            "Event",
+            json!({"involvedObject": {"namespace": "other"}}),
+            "involvedObject.namespace: Invalid value: \"other\": does not match",
+        ),
+        ("apps/v1", "ControllerRevision", json!({"revision": 1}), "data: Required value: data is mandatory"),
+        ("apps/v1", "ControllerRevision", json!({"data": {}, "revision": -1}), "revision: Invalid value: -1"),
+        (
+            "coordination.k8s.io/v1",
+            "Lease",
+            json!({"spec": {"leaseDurationSeconds": 0}}),
+            "spec.leaseDurationSeconds: Invalid value: 0: must be",
+        ),
+        ("scheduling.k8s.io/v1", "PriorityClass", json!({"value": 1_000_000_001}), "value: Forbidden: maximum allowed value"),
+    ] {
+        check(&created(object(api, kind, rest)), expected);
+    }
+    let updated = |old: &Value, pointer: &str, value| words(&update(row(old), None, old, &spoil(old.clone(), pointer, value)));
+    let frozen = object("v1", "ConfigMap", json!({"immutable": true, "data": {"a": "b"}}));
+    check(&updated(&frozen, "/data", json!({"a": "c"})), "data: Forbidden: field is immutable when `immutable` is set");
+    check(&updated(&frozen, "/immutable", json!(false)), "immutable: Forbidden: field is immutable when `immutable` is set");
+    let node = object("v1", "Node", json!({"spec": {"podCIDR": "10.0.0.0/24", "podCIDRs": ["10.0.0.0/24"]}}));
+    check(&updated(&node, "/spec/podCIDR", json!("10.0.1.0/24")), "spec.podCIDR: Forbidden: node updates may not change podCIDR");
+    let revision = object("apps/v1", "ControllerRevision", json!({"data": {"a": 1}, "revision": 1}));
+    check(&updated(&revision, "/data", json!({"a": 2})), "data: Invalid value: {\"a\":2}: field is immutable");
+    assert_eq!(updated(&revision, "/revision", json!(2)), Vec::<String>::new());
+    let class = object("scheduling.k8s.io/v1", "PriorityClass", json!({"value": 5}));
+    check(&updated(&class, "/value", json!(6)), "value: Forbidden: may not be changed in an update.");
 }

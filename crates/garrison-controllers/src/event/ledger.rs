@@ -7,7 +7,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
 };
 use kube::api::ObjectMeta;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// Different messages of one reason about one object before the rest shares an event.
 const DISTINCT_MESSAGES: usize = 10;
@@ -15,8 +15,10 @@ const DISTINCT_MESSAGES: usize = 10;
 const MEMORY: SignedDuration = SignedDuration::from_mins(10);
 /// Shortest time between two writes of one series.
 const WRITE_PAUSE: SignedDuration = SignedDuration::from_secs(10);
-/// Topics remembered. Beyond it the one longest without news is dropped, whose next occurrence costs one event more.
+/// Topics remembered. Beyond it those longest without news are dropped; their next occurrence costs one event more.
 const TOPICS: usize = 4096;
+/// How often old topics are looked for.
+const SWEEP_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// What the shared event of a topic begins with, so that readers know that its message is one of several.
 const COMBINED: &str = "(combined from similar events): ";
 
@@ -39,7 +41,7 @@ pub(super) enum Write {
 }
 
 /// Object, kind and reason.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct TopicKey {
     uid: String,
     namespace: String,
@@ -48,11 +50,13 @@ struct TopicKey {
     reason: String,
 }
 
+/// The message of a series; the shared one has none.
+type Slot = Option<String>;
+
 #[derive(Debug)]
 struct Topic {
     regarding: ObjectReference,
-    /// By message; the shared one has the key `None`.
-    series: BTreeMap<Option<String>, Series>,
+    series: HashMap<Slot, Series>,
     last: Timestamp,
 }
 
@@ -70,11 +74,21 @@ struct Series {
 }
 
 /// All series.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
     topics: HashMap<TopicKey, Topic>,
+    /// The series with something to write, by time.
+    pending: BTreeSet<(Timestamp, TopicKey, Slot)>,
+    /// When topics without news were last forgotten.
+    swept: Timestamp,
     /// Makes names unique when several series begin at one instant.
     named: u64,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { topics: HashMap::new(), pending: BTreeSet::new(), swept: Timestamp::MIN, named: 0 }
+    }
 }
 
 impl Ledger {
@@ -91,38 +105,34 @@ impl Ledger {
             kind,
             reason,
         };
-        self.topics.retain(|_, topic| now.duration_since(topic.last) < MEMORY || topic.series.values().any(Series::has_news));
-        self.make_room_for(&key);
-        let topic = self.topics.entry(key).or_insert_with(|| Topic { regarding, series: BTreeMap::new(), last: now });
+        self.forget_old(&key, now);
+        let topic = self.topics.entry(key.clone()).or_insert_with(|| Topic { regarding, series: HashMap::new(), last: now });
         topic.last = now;
         let own = Some(message.clone());
         let shared = !topic.series.contains_key(&own) && topic.series.len() >= DISTINCT_MESSAGES;
         let (slot, message) = if shared { (None, format!("{COMBINED}{message}")) } else { (own, message) };
-        let series = topic.series.entry(slot).or_insert_with(|| Series::new(name, now));
+        let series = topic.series.entry(slot.clone()).or_insert_with(|| Series::new(name, now));
         series.message = message;
         series.count += 1;
         series.last = now;
+        self.pending.insert((series.next_write, key, slot));
     }
 
     /// When the next write is due.
     pub(super) fn next_write(&self) -> Option<Timestamp> {
-        self.topics
-            .values()
-            .flat_map(|topic| topic.series.values())
-            .filter(|series| series.has_news())
-            .map(|series| series.next_write)
-            .min()
+        self.pending.first().map(|(at, _, _)| *at)
     }
 
     /// The writes that are due, as done.
     pub(super) fn due(&mut self, now: Timestamp) -> Vec<Write> {
         let mut writes = Vec::new();
-        for (key, topic) in &mut self.topics {
-            for series in topic.series.values_mut().filter(|series| series.has_news() && series.next_write <= now) {
-                writes.push(series.write(key, &topic.regarding));
-                series.written = series.count;
-                series.next_write = series.last + WRITE_PAUSE;
-            }
+        while self.next_write().is_some_and(|at| at <= now) {
+            let Some((_, key, slot)) = self.pending.pop_first() else { break };
+            let Some(topic) = self.topics.get_mut(&key) else { continue };
+            let Some(series) = topic.series.get_mut(&slot) else { continue };
+            writes.push(series.write(&key, &topic.regarding));
+            series.written = series.count;
+            series.next_write = series.last + WRITE_PAUSE;
         }
         writes
     }
@@ -134,12 +144,23 @@ impl Ledger {
         }
     }
 
-    fn make_room_for(&mut self, key: &TopicKey) {
-        if self.topics.len() < TOPICS || self.topics.contains_key(key) {
+    /// Forgets what is too old to count, now and then, and whatever is oldest when there are too many topics.
+    fn forget_old(&mut self, key: &TopicKey, now: Timestamp) {
+        let full = self.topics.len() >= TOPICS && !self.topics.contains_key(key);
+        if self.topics.get(key).is_some_and(|topic| now.duration_since(topic.last) >= MEMORY) {
+            self.topics.remove(key);
+        }
+        if !full && now.duration_since(self.swept) < SWEEP_PAUSE {
             return;
         }
-        if let Some(oldest) = self.topics.iter().min_by_key(|(_, topic)| topic.last).map(|(key, _)| key.clone()) {
-            self.topics.remove(&oldest);
+        self.swept = now;
+        self.topics.retain(|_, topic| now.duration_since(topic.last) < MEMORY);
+        if self.topics.len() >= TOPICS {
+            let mut ages: Vec<Timestamp> = self.topics.values().map(|topic| topic.last).collect();
+            // Half of them at once, so that a full ledger does not cost a search for every occurrence.
+            let (_, middle, _) = ages.select_nth_unstable(TOPICS / 2);
+            let middle = *middle;
+            self.topics.retain(|_, topic| topic.last > middle);
         }
     }
 }
@@ -147,10 +168,6 @@ impl Ledger {
 impl Series {
     fn new(name: String, now: Timestamp) -> Self {
         Self { name, message: String::new(), count: 0, written: 0, first: now, last: now, next_write: now }
-    }
-
-    fn has_news(&self) -> bool {
-        self.count > self.written
     }
 
     fn write(&self, key: &TopicKey, regarding: &ObjectReference) -> Write {
@@ -266,6 +283,19 @@ mod tests {
         ledger.forget("ns", event.metadata.name.as_deref().unwrap());
         ledger.record(pod("m"), at(1));
         assert_eq!(shown(ledger.due(at(1))), ["m x1"]);
+    }
+
+    #[test]
+    fn a_full_ledger_forgets_the_oldest() {
+        let mut ledger = Ledger::default();
+        for number in 0..TOPICS + 10 {
+            let mut occurrence = pod("m");
+            occurrence.regarding.name = Some(format!("d{number}"));
+            ledger.record(occurrence, at(i64::try_from(number).unwrap() / 100));
+            ledger.due(at(i64::try_from(number).unwrap() / 100));
+            assert!(ledger.topics.len() <= TOPICS);
+        }
+        assert!(ledger.topics.keys().any(|key| key.name == "d4105") && ledger.topics.keys().all(|key| key.name != "d0"));
     }
 
     #[test]

@@ -1,0 +1,77 @@
+//! Numbers and booleans that Go holds by value and leaves out of JSON when zero.
+//!
+//! Go's protobuf encoder writes such fields always, its JSON encoder only when they say something. Behind a pointer a zero
+//! says something: `runAsUser: 0` is root. No generated source tells the two apart, so the plain ones are listed here.
+
+use serde_json::Value;
+
+/// Plain wherever they occur, but for [`POINTERS`].
+const PLAIN: &[&str] = &[
+    "authenticated",
+    "availableReplicas",
+    "chapAuthDiscovery",
+    "chapAuthSession",
+    "code",
+    "count",
+    "currentReplicas",
+    "denied",
+    "deprecatedCount",
+    "failureThreshold",
+    "fullyLabeledReplicas",
+    "generation",
+    "globalDefault",
+    "healthCheckNodePort",
+    "hostIPC",
+    "hostNetwork",
+    "hostPID",
+    "hostPort",
+    "initialDelaySeconds",
+    "minReadySeconds",
+    "nodePort",
+    "numberAvailable",
+    "numberUnavailable",
+    "observedGeneration",
+    "partition",
+    "paused",
+    "periodSeconds",
+    "publishNotReadyAddresses",
+    "readOnly",
+    "readyReplicas",
+    "replicas",
+    "retryAfterSeconds",
+    "signal",
+    "sizeBytes",
+    "sslEnabled",
+    "start",
+    "stdin",
+    "stdinOnce",
+    "successThreshold",
+    "timeoutSeconds",
+    "tty",
+    "unavailableReplicas",
+    "unschedulable",
+    "updatedNumberScheduled",
+    "updatedReplicas",
+];
+
+/// Of those names, the fields that are pointers after all.
+const POINTERS: &[&str] = &[
+    "AzureDiskVolumeSource.readOnly",
+    "CSIVolumeSource.readOnly",
+    "ClientIPConfig.timeoutSeconds",
+    "DeploymentSpec.replicas",
+    "ReplicaSetSpec.replicas",
+    "ReplicationControllerSpec.replicas",
+    "RollingUpdateStatefulSetStrategy.partition",
+    "StatefulSetSpec.replicas",
+    "VolumeNodeResources.count",
+];
+
+/// Whether a field's zero is the same as its absence.
+pub(crate) fn is_plain(type_name: &str, field: &str, described: &Value) -> bool {
+    let short = type_name.rsplit('.').next().unwrap_or_default();
+    let scalar = matches!(described["type"].as_str(), Some("int32" | "int64" | "bool"))
+        && described["list"].is_null()
+        && described["map"].is_null();
+    scalar && PLAIN.contains(&field) && !POINTERS.contains(&format!("{short}.{field}").as_str())
+}
