@@ -53,7 +53,7 @@ pub(crate) async fn carry_out(context: Arc<Context>, pod: Arc<Pod>, step: Step) 
     }
 }
 
-fn failure(reason: &str, error: &dyn std::error::Error) -> Failure {
+fn failure(reason: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure { reason: reason.into(), message: crate::join::chain(error) }
 }
 
@@ -76,7 +76,7 @@ async fn set_up(context: &Context, pod: &Pod) -> Result<(), Failure> {
         return Ok(());
     }
     let directory = context.pod_dir(pod.metadata.uid.as_deref().unwrap_or_default());
-    let sandbox = |error: &dyn std::error::Error| failure("FailedCreatePodSandBox", error);
+    let sandbox = |error: &(dyn std::error::Error + 'static)| failure("FailedCreatePodSandBox", error);
     fs::create_dir_all(&directory).map_err(|error| sandbox(&error))?;
     fs::create_dir_all(context.log_dir(pod)).map_err(|error| sandbox(&error))?;
     context.cgroups.make(pod, resources::of_pod(pod)).map_err(|error| sandbox(&error))?;

@@ -235,9 +235,17 @@ pub async fn identity(config: &Config, addresses: &[IpAddr]) -> Result<Identity,
 }
 
 /// An error with its causes on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words = Vec::new();
+    for cause in std::iter::successors(Some(error), |cause| cause.source()) {
+        if let Some(kube::Error::Api(status)) = cause.downcast_ref() {
+            // The server's words are enough: the rest repeats them with the whole answer.
+            words.push(status.message.clone());
+            break;
+        }
+        words.push(cause.to_string());
+    }
+    words.join(": ")
 }
 
 fn new_key() -> Result<(String, String), JoinError> {

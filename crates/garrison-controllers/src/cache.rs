@@ -201,7 +201,7 @@ impl<K: Cached> Cache<K> {
                     self.take(event, &mut listed);
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(kind = %K::kind(&()), error = &error as &dyn std::error::Error, "watch failed, beginning anew");
+                    tracing::warn!(kind = %K::kind(&()), error = %crate::cause::Causes(&error), "watch failed, beginning anew");
                     tokio::select! {
                         () = shutdown.cancelled() => return,
                         () = tokio::time::sleep(pause) => {}

@@ -113,7 +113,7 @@ async fn carry_out(client: &Client, component: &str, write: Write, ledger: &mut 
         (Err(kube::Error::Api(status)), Write::Repeat { namespace, name, .. }) if status.code == 404 => {
             ledger.forget(&namespace, &name)
         }
-        (Err(error), write) => tracing::warn!(?write, error = &error as &dyn std::error::Error, "an event could not be written"),
+        (Err(error), write) => tracing::warn!(?write, error = %crate::cause::Causes(&error), "an event could not be written"),
     }
 }
 

@@ -18,6 +18,7 @@
 //! This room must run unchanged against a foreign cluster: it knows neither the server nor the store.
 
 pub mod cache;
+mod cause;
 pub mod event;
 pub mod queue;
 

@@ -147,7 +147,7 @@ impl<K: WorkKey> Queue<K> {
                         again.into_iter().for_each(|delay| self.add_after(taken.key.clone(), delay));
                     }
                     Err(error) => {
-                        tracing::warn!(name, key = %taken.key, error = &error as &dyn std::error::Error, "failed, will try again");
+                        tracing::warn!(name, key = %taken.key, error = %crate::cause::Causes(&error), "failed, will try again");
                         self.add_failed(taken.key.clone());
                     }
                 }

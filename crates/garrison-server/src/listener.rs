@@ -24,8 +24,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take to set up TLS, or to send the headers of a request.
+/// How long a client may take to set up TLS.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an HTTP/1.1 connection may be idle. Clients keep theirs for 90 s: it is for them to close, since a request
+/// sent into a connection that closes at that moment fails.
+const IDLE: Duration = Duration::from_secs(120);
 /// How often a quiet HTTP/2 connection is asked whether the other side is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Requests that a client may have open on one HTTP/2 connection. Watches count.
@@ -78,7 +81,7 @@ async fn serve(server: Server, stream: TcpStream, acceptor: TlsAcceptor, shutdow
         router::handle(server.clone(), caller.clone(), request.map(body::boxed)).map(Ok::<_, Infallible>)
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(KEEP_ALIVE).max_concurrent_streams(STREAMS);
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let outcome = tokio::select! {

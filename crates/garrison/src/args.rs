@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Status(commands::Status),
     /// The control plane: API server, DaemonSet controller, scheduler, node lifecycle
     Server(role::server::ServerArgs),
+    /// The node agent: makes this machine a node
+    Agent(role::agent::AgentArgs),
     /// The network daemon: CNI configuration and routes of one node
     NetworkAgent(network_agent::NetworkAgent),
     /// Hold a pod's namespaces open
@@ -60,6 +62,7 @@ impl Command {
             Self::Node(node) => node.run(),
             Self::Status(status) => status.run(),
             Self::Server(server) => server.run(),
+            Self::Agent(agent) => agent.run(),
             Self::NetworkAgent(agent) => {
                 role::log_to_stderr();
                 agent.run()

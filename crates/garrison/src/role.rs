@@ -1,5 +1,6 @@
 //! What this process can be: `server`, `agent`, `controller`, and the small parts that images are made of.
 
+pub(crate) mod agent;
 pub(crate) mod pause;
 pub(crate) mod server;
 
@@ -12,7 +13,8 @@ pub(crate) const GARRISON_IMAGE: &str = concat!("garrison.local/garrison:", env!
 pub(crate) fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("GARRISON_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true).init();
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }
 
 /// Cancels on SIGTERM or SIGINT, once.

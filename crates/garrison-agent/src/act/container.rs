@@ -45,7 +45,7 @@ pub(super) struct Start<'a> {
     pub(super) image: &'a str,
 }
 
-fn config_error(error: &dyn std::error::Error) -> Failure {
+fn config_error(error: &(dyn std::error::Error + 'static)) -> Failure {
     failure("CreateContainerConfigError", error)
 }
 

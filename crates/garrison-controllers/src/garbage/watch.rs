@@ -48,7 +48,7 @@ pub(super) async fn run(collector: &Arc<Collector>, context: &Context, shutdown:
                     pause = REDISCOVERY;
                 }
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "asking for the served kinds failed");
+                    tracing::warn!(error = %crate::cause::Causes(&error), "asking for the served kinds failed");
                     pause = if pause == REDISCOVERY { FIRST_PAUSE } else { (pause * 2).min(LAST_PAUSE) };
                 }
             }
@@ -167,7 +167,7 @@ async fn feed(collector: &Collector, resource: &ApiResource, synced: watch::Send
                 }
             }
             Err(error) => {
-                tracing::warn!(kind = resource.kind, error = &error as &dyn std::error::Error, "watch failed, beginning anew");
+                tracing::warn!(kind = resource.kind, error = %crate::cause::Causes(&error), "watch failed, beginning anew");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LAST_PAUSE);
             }
