@@ -211,6 +211,9 @@ impl FakeApi {
         let mut object = parse(body);
         object["apiVersion"] = json!(target.resource.api_version());
         object["kind"] = json!(target.resource.kind);
+        if target.resource.namespaced {
+            object["metadata"]["namespace"] = json!(target.namespace);
+        }
         object["metadata"]["uid"] = json!(format!("uid-{}", state.changes.len()));
         object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
         if state.objects.contains_key(&key(target.resource, &object)) {
