@@ -1,11 +1,17 @@
-//! A small API server in memory, for tests of the loops: lists, watches, writes, preconditions, graceful deletion and
-//! bindings of the kinds in garrison-api's table, without defaults and validation. Requests are logged and can be refused.
+//! A small API server in memory, for tests of the loops: discovery, lists, watches, writes, preconditions, bindings,
+//! deletion with grace and finalizers, of the kinds in garrison-api's table, without defaults and validation. Requests are
+//! logged and can be refused.
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use garrison_api::{Resource, patch, resource};
+use garrison_api::{
+    Resource, discovery, patch,
+    prepare::{self, DeleteOptions, Deletion, Write},
+    resource,
+};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use jiff::Timestamp;
 use kube::client::Body;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -127,12 +133,19 @@ impl FakeApi {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.expect("bodies of tests are in memory").to_bytes();
         let path = parts.uri.path().to_owned();
-        let target = Target::of(&path, parts.uri.query().unwrap_or_default());
-        if parts.method == Method::GET && target.name.is_none() && target.query.contains("watch=true") {
-            return Response::new(self.watch(&target));
+        let document = discovered(&path);
+        let target = document.is_none().then(|| Target::of(&path, parts.uri.query().unwrap_or_default()));
+        if let Some(target) = &target
+            && target.name.is_none()
+            && target.query.contains("watch=true")
+        {
+            return Response::new(self.watch(target));
         }
         let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let answer = self.answer(&parts.method, &path, &target, content_type, &body);
+        let answer = self.answer(&parts.method, &path, |state| match &target {
+            Some(target) => self.perform(state, &parts.method, target, content_type, &body),
+            None => document.ok_or((404, "NotFound")),
+        });
         let (code, value) = match answer {
             Ok(value) => (200, value),
             Err((code, reason)) => {
@@ -170,7 +183,7 @@ impl FakeApi {
         StreamBody::new(events.map(Ok)).boxed_unsync()
     }
 
-    fn answer(&self, method: &Method, path: &str, target: &Target, content_type: &str, body: &[u8]) -> Answer {
+    fn answer(&self, method: &Method, path: &str, perform: impl FnOnce(&mut State) -> Answer) -> Answer {
         let mut state = self.0.state.lock();
         let line = format!("{method} {path}");
         let before = state.requests.iter().filter(|request| **request == line).count();
@@ -179,7 +192,7 @@ impl FakeApi {
         if let Some(Fault::Refused(code, reason)) = fault {
             return Err((code, reason));
         }
-        let answer = self.perform(&mut state, method, target, content_type, body);
+        let answer = perform(&mut state);
         if fault.is_some() { Err((504, "Timeout")) } else { answer }
     }
 
@@ -187,6 +200,11 @@ impl FakeApi {
         match (method.as_str(), &target.name) {
             ("GET", None) => Ok(list(state, target, *self.0.version.borrow())),
             ("POST", None) => self.create(state, target, body),
+            ("DELETE", None) => {
+                let selected: Vec<Value> = selected(state, target).cloned().collect();
+                selected.into_iter().try_for_each(|object| self.delete(state, target, &object, &parse(body)).map(drop))?;
+                Ok(list(state, target, *self.0.version.borrow()))
+            }
             (_, None) => Err((405, "MethodNotAllowed")),
             (verb, Some(name)) => {
                 let key = (target.resource.plural, target.namespace.clone(), name.clone());
@@ -199,7 +217,7 @@ impl FakeApi {
                         let patched = patch::apply(&target.resource.api_version(), kind, &current, content_type, body);
                         self.update(state, target, subresource, &current, patched.map_err(|_| (400, "BadRequest"))?)
                     }
-                    ("DELETE", None) => self.delete(state, target, current, &parse(body)),
+                    ("DELETE", None) => self.delete(state, target, &current, &parse(body)),
                     ("POST", Some("binding")) => self.bind(state, target, current, &parse(body)),
                     _ => Err((405, "MethodNotAllowed")),
                 }
@@ -230,25 +248,32 @@ impl FakeApi {
         if differs("/metadata/resourceVersion") {
             return Err((409, "Conflict"));
         }
-        let mut merged = if subresource == Some("status") { current.clone() } else { new.clone() };
-        if subresource == Some("status") {
-            merged["status"] = new["status"].clone();
+        let own_part = subresource.map(|subresource| if subresource == "finalize" { "spec" } else { subresource });
+        let merged = own_part.map_or(new.clone(), |part| {
+            let mut merged = current.clone();
+            merged[part] = new[part].clone();
+            merged
+        });
+        if prepare::finished(target.resource, &merged) {
+            return Ok(self.drop_object(state, target.resource, merged));
         }
         Ok(self.store(state, target.resource, merged))
     }
 
-    fn delete(&self, state: &mut State, target: &Target, mut current: Value, options: &Value) -> Answer {
-        if options.pointer("/preconditions/uid").is_some_and(|uid| *uid != current["metadata"]["uid"]) {
-            return Err((409, "Conflict"));
+    fn delete(&self, state: &mut State, target: &Target, current: &Value, options: &Value) -> Answer {
+        let namespace = target.resource.namespaced.then_some(target.namespace.as_str());
+        let write = Write { resource: target.resource, subresource: None, namespace, now: Timestamp::now(), uid: "", random: 0 };
+        let options = DeleteOptions::from_value(options).map_err(|_| (422, "Invalid"))?;
+        match prepare::delete(&write, current, &options).map_err(|_| (409, "Conflict"))? {
+            Deletion::Remove => Ok(self.drop_object(state, target.resource, current.clone())),
+            Deletion::Mark(marked) => Ok(self.store(state, target.resource, *marked)),
+            Deletion::Unchanged => Ok(current.clone()),
         }
-        let ended = matches!(text(&current, "/status/phase").as_str(), "Failed" | "Succeeded");
-        let lingers = target.resource.plural == "pods" && !text(&current, "/spec/nodeName").is_empty() && !ended;
-        if lingers {
-            current["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-            return Ok(self.store(state, target.resource, current));
-        }
-        state.objects.remove(&key(target.resource, &current));
-        Ok(self.record(state, target.resource, "DELETED", current))
+    }
+
+    fn drop_object(&self, state: &mut State, resource: &'static Resource, object: Value) -> Value {
+        state.objects.remove(&key(resource, &object));
+        self.record(state, resource, "DELETED", object)
     }
 
     fn bind(&self, state: &mut State, target: &Target, mut current: Value, binding: &Value) -> Answer {
@@ -284,6 +309,7 @@ impl Target {
         let group = if parts.remove(0) == "apis" { parts.remove(0) } else { "" };
         let version = parts.remove(0);
         let namespace = match parts.as_slice() {
+            ["namespaces", _, "status" | "finalize"] => String::new(),
             ["namespaces", namespace, _, ..] => {
                 let namespace = (*namespace).to_owned();
                 parts.drain(..2);
@@ -297,11 +323,26 @@ impl Target {
     }
 }
 
+/// The documents that tell what is served.
+fn discovered(path: &str) -> Option<Value> {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["api", version] => discovery::resource_list("", version),
+        ["apis"] => Some(discovery::groups()),
+        ["apis", group, version] => discovery::resource_list(group, version),
+        _ => None,
+    }
+}
+
+fn selected<'a>(state: &'a State, target: &'a Target) -> impl Iterator<Item = &'a Value> {
+    let here = move |plural: &str, namespace: &str| {
+        plural == target.resource.plural && (target.namespace.is_empty() || namespace == target.namespace)
+    };
+    state.objects.iter().filter(move |((plural, namespace, _), _)| here(plural, namespace)).map(|(_, object)| object)
+}
+
 fn list(state: &State, target: &Target, version: u64) -> Value {
-    let all = state.objects.iter().filter(|((plural, namespace, _), _)| {
-        *plural == target.resource.plural && (target.namespace.is_empty() || *namespace == target.namespace)
-    });
-    let items: Vec<&Value> = all.map(|(_, object)| object).collect();
+    let items: Vec<&Value> = selected(state, target).collect();
     json!({"kind": format!("{}List", target.resource.kind), "apiVersion": target.resource.api_version(),
         "metadata": {"resourceVersion": version.to_string()}, "items": items})
 }

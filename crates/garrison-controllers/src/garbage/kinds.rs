@@ -24,6 +24,11 @@ impl Kind {
         if group.is_empty() { plural.clone() } else { format!("{plural}.{group}") }
     }
 
+    /// Whether this is the kind of pods.
+    pub(crate) fn is_pod(&self) -> bool {
+        self.resource.kind == "Pod" && self.resource.group.is_empty()
+    }
+
     /// Events come in masses, own nothing and are owned by nothing.
     pub(crate) fn is_event(&self) -> bool {
         self.resource.kind == "Event" && matches!(self.resource.group.as_str(), "" | "events.k8s.io")

@@ -1,11 +1,14 @@
 //! What is left in a namespace that is being deleted, told as its conditions.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::core::v1::NamespaceCondition,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 use std::collections::BTreeMap;
+
+/// The shortest and the longest pause before the next attempt, where no grace period says how long it will take.
+const PAUSES: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_secs(15));
 
 /// What one attempt to empty a namespace came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +38,18 @@ impl Emptying {
     /// Whether the namespace may go: nothing is left, and nothing is unknown.
     pub fn is_complete(&self) -> bool {
         self.undiscovered.is_empty() && self.failed.is_empty() && self.left.is_empty()
+    }
+
+    /// How long to wait before the next attempt if nothing is heard of what is left. `age` is the time since the namespace
+    /// was deleted.
+    pub fn pause(&self, age: SignedDuration) -> SignedDuration {
+        let only_grace = self.kept_by.is_empty() && self.failed.is_empty() && self.undiscovered.is_empty();
+        if only_grace && self.longest_grace > 0 {
+            // As upstream: most end before their time, and the rest a moment after it.
+            return SignedDuration::from_secs((self.longest_grace / 2).saturating_add(1));
+        }
+        // The longer it has taken, the less does it matter when exactly it ends.
+        (age / 4).clamp(PAUSES.0, PAUSES.1)
     }
 
     /// The conditions that tell of it, if they say anything new.
