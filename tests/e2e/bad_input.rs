@@ -160,6 +160,8 @@ fn commands_that_cannot_work_say_why_and_change_nothing() -> Result<()> {
     };
     check(up().args(["--images", "/does/not/exist"]), "--images /does/not/exist")?;
     check(up().args(["-f", "/does/not/exist.yaml"]), "/does/not/exist.yaml")?;
+    let open_to_all = tempfile::tempdir_in("/var/tmp")?;
+    std::fs::set_permissions(open_to_all.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
     let broken = directory.path().join("broken.yaml");
     std::fs::write(&broken, "kind: [")?;
     check(up().arg("-f").arg(&broken), "broken.yaml")?;
@@ -168,12 +170,7 @@ fn commands_that_cannot_work_say_why_and_change_nothing() -> Result<()> {
             .args(["--reuid=65534", "--clear-groups", "--"])
             .arg(garrison().get_program())
             .args(["up", "--state-dir"])
-            .arg(
-                tempfile::Builder::new()
-                    .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
-                    .tempdir_in("/var/tmp")?
-                    .keep(),
-            ),
+            .arg(open_to_all.path().join("state")),
         "need root",
     )?;
     let taken = std::net::TcpListener::bind("127.0.0.1:0")?;

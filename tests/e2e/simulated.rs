@@ -8,7 +8,8 @@ use std::process::Command;
 
 #[test]
 fn an_ordinary_user_gets_a_simulated_cluster() -> Result<()> {
-    let directory = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o777)).tempdir_in("/var/tmp")?;
+    let directory = tempfile::tempdir_in("/var/tmp")?;
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777))?;
     let state = directory.path().join("state");
     // A copy that nobody may read: the project may lie in a folder closed to others.
     let binary = directory.path().join("garrison");

@@ -4,6 +4,7 @@
 //! Each node's pods sit on a bridge `cni0` with addresses of the node's podCIDR; other nodes' podCIDRs are routed to their
 //! addresses. What leaves the pod network is masqueraded; pods see each other's own addresses.
 
+mod bridge;
 mod conflist;
 pub(crate) mod masquerade;
 mod routes;
@@ -108,6 +109,9 @@ impl NetworkAgent {
             tracing::info!(node = self.node_name, "waiting for this node's podCIDR");
             return;
         };
+        if let Err(error) = bridge::ensure(&routes.handle, &own.pod_cidr).await {
+            tracing::warn!("{error:#}");
+        }
         if let Err(error) = masquerade::ensure(&self.host_root, &own.pod_cidr, &self.cluster_cidr).await {
             tracing::warn!("masquerading is not set up: {error:#}");
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Roots of the hierarchies mounted here: one for v2, one per controller for v1.
+/// Roots of the hierarchies mounted here: one for v2; for v1 one per controller, and v2's beside them where both are.
 fn hierarchies() -> Vec<PathBuf> {
     if Path::new(ROOT).join("cgroup.controllers").exists() {
         return vec![ROOT.into()];
@@ -19,7 +19,7 @@ fn hierarchies() -> Vec<PathBuf> {
         .filter_map(|line| {
             let mut fields = line.split(' ');
             let (path, kind) = (fields.nth(1)?, fields.next()?);
-            (kind == "cgroup" && path.starts_with(ROOT)).then(|| PathBuf::from(path))
+            (matches!(kind, "cgroup" | "cgroup2") && path.starts_with(ROOT)).then(|| PathBuf::from(path))
         })
         .collect()
 }

@@ -24,7 +24,7 @@ pub(crate) fn choose_subnet(cluster_id: &str) -> Result<Ipv4Addr> {
 pub(crate) fn ensure_bridge(cluster: &mut Cluster) -> Result<()> {
     let bridge = cluster.bridge();
     if run("ip", &["link", "show", &bridge]).is_err() {
-        run("ip", &["link", "add", &bridge, "type", "bridge"])?;
+        run("ip", &["link", "add", &bridge, "address", &bridge_mac(&cluster.id), "type", "bridge"])?;
     }
     run("ip", &["address", "replace", &format!("{}/24", cluster.gateway()), "dev", &bridge])?;
     run("ip", &["link", "set", &bridge, "up"])?;
@@ -37,6 +37,14 @@ pub(crate) fn ensure_bridge(cluster: &mut Cluster) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A bridge without an address of its own takes the lowest of its ports': when a node joins it would change, and what
+/// other nodes send to the old one would be lost for some seconds.
+fn bridge_mac(cluster_id: &str) -> String {
+    let id: Vec<&str> = (0..3).filter_map(|pair| cluster_id.get(2 * pair..2 * pair + 2)).collect();
+    // 02: locally administered.
+    format!("02:67:72:{}", id.join(":"))
 }
 
 /// Takes the bridge, stray veth ends and the firewall's exceptions away. Nothing missing is an error.

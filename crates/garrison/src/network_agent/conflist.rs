@@ -15,7 +15,7 @@ fn content(pod_cidr: &str) -> Result<Vec<u8>> {
         "plugins": [
             {
                 "type": "bridge",
-                "bridge": "cni0",
+                "bridge": super::bridge::NAME,
                 "isGateway": true,
                 "hairpinMode": true,
                 "ipam": {"type": "host-local", "ranges": [[{"subnet": pod_cidr}]], "routes": [{"dst": "0.0.0.0/0"}]}

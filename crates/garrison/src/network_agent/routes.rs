@@ -13,13 +13,13 @@ const PROTOCOL: RouteProtocol = RouteProtocol::Other(157);
 
 /// The kernel's routing table, as far as it is ours.
 pub(super) struct Routes {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 /// Destination network and its prefix length.
-type Network = (Ipv4Addr, u8);
+pub(super) type Network = (Ipv4Addr, u8);
 
-fn parse_cidr(text: &str) -> Result<Network> {
+pub(super) fn parse_cidr(text: &str) -> Result<Network> {
     let (address, prefix) = text.split_once('/').with_context(|| format!("{text} is no network"))?;
     Ok((
         address.parse().with_context(|| format!("{text} is no IPv4 network"))?,
