@@ -17,6 +17,9 @@ const WAITING: usize = 1000;
 /// Events remembered for counting; beyond this all is forgotten, which costs objects and nothing else.
 const REMEMBERED: usize = 4000;
 
+/// A name may have 253 characters, and the time takes 17 of them.
+const LONGEST_SUBJECT: usize = 236;
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub struct Happening {
@@ -30,9 +33,9 @@ pub struct Happening {
     pub message: String,
 }
 
-/// Where events are dropped in.
+/// Where events are dropped in, with the time they happened.
 #[derive(Debug, Clone)]
-pub struct Recorder(mpsc::Sender<Happening>);
+pub struct Recorder(mpsc::Sender<(Happening, Timestamp)>);
 
 impl Recorder {
     /// A recorder whose events are written by the returned task's loop.
@@ -43,7 +46,7 @@ impl Recorder {
 
     /// Records an event.
     pub fn record(&self, happening: Happening) {
-        if self.0.try_send(happening).is_err() {
+        if self.0.try_send((happening, Timestamp::now())).is_err() {
             tracing::debug!("too many events are waiting; one is dropped");
         }
     }
@@ -57,24 +60,30 @@ struct Known {
     count: i32,
 }
 
-async fn write(client: Client, node: String, mut happenings: mpsc::Receiver<Happening>) {
+async fn write(client: Client, node: String, mut happenings: mpsc::Receiver<(Happening, Timestamp)>) {
     let mut known: HashMap<Key, Known> = HashMap::new();
-    while let Some(happening) = happenings.recv().await {
+    while let Some((happening, when)) = happenings.recv().await {
         if known.len() > REMEMBERED {
             known.clear();
         }
-        if let Err(error) = write_one(&client, &node, &mut known, &happening).await {
+        if let Err(error) = write_one(&client, &node, &mut known, &happening, when).await {
             tracing::debug!(reason = happening.reason, error = crate::join::chain(&error), "an event could not be written");
         }
     }
 }
 
-async fn write_one(client: &Client, node: &str, known: &mut HashMap<Key, Known>, happening: &Happening) -> kube::Result<()> {
+async fn write_one(
+    client: &Client,
+    node: &str,
+    known: &mut HashMap<Key, Known>,
+    happening: &Happening,
+    when: Timestamp,
+) -> kube::Result<()> {
     let object = &happening.object;
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let key =
         (text(&object.uid), text(&object.name), text(&object.field_path), happening.reason.clone(), happening.message.clone());
-    let now = Time(Timestamp::now());
+    let now = Time(when);
     if let Some(event) = known.get_mut(&key) {
         event.count += 1;
         let patch = Patch::Merge(serde_json::json!({ "count": event.count, "lastTimestamp": now }));
@@ -86,7 +95,10 @@ async fn write_one(client: &Client, node: &str, known: &mut HashMap<Key, Known>,
         }
     }
     let namespace = object.namespace.clone().filter(|namespace| !namespace.is_empty()).unwrap_or_else(|| "default".into());
-    let name = format!("{}.{:016x}", text(&object.name), rand::random::<u64>());
+    // Named by time, so that events of one second are listed in the order in which they happened.
+    let mut subject = text(&object.name);
+    subject.truncate(LONGEST_SUBJECT);
+    let name = format!("{subject}.{:016x}", when.as_nanosecond());
     let event = Event {
         metadata: ObjectMeta { name: Some(name.clone()), namespace: Some(namespace.clone()), ..ObjectMeta::default() },
         involved_object: object.clone(),

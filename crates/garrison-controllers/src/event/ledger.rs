@@ -81,9 +81,12 @@ pub(super) struct Ledger {
     pending: BTreeSet<(Timestamp, TopicKey, Slot)>,
     /// When topics without news were last forgotten.
     swept: Timestamp,
-    /// Makes names unique when several series begin at one instant.
-    named: u64,
+    /// The nanosecond in the newest name. Names differ, and are in the order in which the series began.
+    named: i128,
 }
+
+/// A name may have 253 characters, and the time takes 17 of them.
+const LONGEST_SUBJECT: usize = 236;
 
 impl Default for Ledger {
     fn default() -> Self {
@@ -95,9 +98,9 @@ impl Ledger {
     /// Takes note of an occurrence.
     pub(super) fn record(&mut self, occurrence: Occurrence, now: Timestamp) {
         let Occurrence { regarding, kind, reason, message } = occurrence;
-        self.named += 1;
-        let name =
-            format!("{}.{:x}", regarding.name.as_deref().unwrap_or_default(), now.as_nanosecond() as u64 ^ (self.named << 48));
+        self.named = now.as_nanosecond().max(self.named + 1);
+        let subject = regarding.name.as_deref().unwrap_or_default();
+        let name = format!("{}.{:016x}", &subject[..subject.len().min(LONGEST_SUBJECT)], self.named);
         let key = TopicKey {
             uid: regarding.uid.clone().unwrap_or_default(),
             namespace: namespace(&regarding),
@@ -299,19 +302,22 @@ mod tests {
     }
 
     #[test]
-    fn names_differ_within_one_instant() {
+    fn names_differ_within_one_instant_and_follow_the_order_of_things() {
         let mut ledger = Ledger::default();
         for number in 0..5 {
             ledger.record(pod(&format!("m{number}")), at(0));
         }
-        let names: std::collections::HashSet<_> = ledger
+        let named: Vec<(String, String)> = ledger
             .due(at(0))
             .into_iter()
             .map(|write| match write {
-                Write::Create(event) => event.metadata.name.unwrap(),
-                Write::Repeat { name, .. } => name,
+                Write::Create(event) => (event.message.unwrap(), event.metadata.name.unwrap()),
+                Write::Repeat { message, name, .. } => (message, name),
             })
             .collect();
-        assert_eq!(names.len(), 5);
+        let (by_message, by_name) =
+            (std::collections::BTreeMap::from_iter(named.clone()), BTreeSet::from_iter(named.iter().map(|(_, name)| name)));
+        assert_eq!(by_message.len(), 5);
+        assert!(by_message.values().eq(by_name), "{by_message:?}");
     }
 }
