@@ -44,10 +44,9 @@ fn serve(stream: TcpStream, documents: &Mutex<Vec<Value>>) {
         let mut items = 0;
         if line.starts_with("POST") {
             let mut kept = documents.lock().expect("no writer panics");
-            // Lines come in pairs: what to do, and the document.
-            for document in
-                body.split(|byte| *byte == b'\n').skip(1).step_by(2).filter_map(|line| serde_json::from_slice(line).ok())
-            {
+            // Lines come in pairs: what to do, and the document. Empty ones mean nothing.
+            let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+            for document in lines.skip(1).step_by(2).filter_map(|line| serde_json::from_slice(line).ok()) {
                 kept.push(document);
                 items += 1;
             }
