@@ -67,7 +67,11 @@ fn faults() -> Vec<(&'static str, Value, &'static str)> {
         (at("/resources"), json!({"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}), "resources.requests"),
         (at("/livenessProbe"), json!({"httpGet": {"path": "/", "port": 0}}), "livenessProbe.httpGet.port"),
         (at("/readinessProbe"), json!({}), "readinessProbe"),
-        ("/spec/template/spec/volumes", json!([{"name": "v"}]), "spec.template.spec.volumes[0]"),
+        (
+            "/spec/template/spec/volumes",
+            json!([{"name": "v", "emptyDir": {}, "hostPath": {"path": "/a"}}]),
+            "may not specify more than 1 volume type",
+        ),
         ("/spec/template/spec/volumes", json!([{"name": "v", "hostPath": {"path": "/a/../b"}}]), "hostPath.path"),
         ("/spec/template/spec/volumes", json!([{"name": "v", "hostPath": {"path": "/a", "type": "Any"}}]), "hostPath.type"),
         ("/spec/template/spec/volumes", json!([{"name": "v", "emptyDir": {}}, {"name": "v", "emptyDir": {}}]), "volumes[1].name"),

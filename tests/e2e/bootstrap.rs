@@ -83,7 +83,7 @@ spec:
     for (from, to) in [(&pods[0], &pods[1]), (&pods[1], &pods[0])] {
         let ip = cluster.kubectl(&["get", "pod", &to.name, "-o", "jsonpath={.status.podIP}"])?;
         let page =
-            cluster.kubectl(&["exec", &from.name, "--", "wget", "-q", "-T", "5", "-O", "-", &format!("http://{ip}:8080/")])?;
+            cluster.kubectl(&["exec", &from.name, "--", "timeout", "10", "wget", "-q", "-O", "-", &format!("http://{ip}:8080/")])?;
         ensure!(page.trim() == to.name, "{} got {page:?} from {ip}", from.name);
     }
     Ok(())
