@@ -82,8 +82,18 @@ spec:
     let pods = cluster.wait_one_on_each("app=web", &["n1", "n2"])?;
     for (from, to) in [(&pods[0], &pods[1]), (&pods[1], &pods[0])] {
         let ip = cluster.kubectl(&["get", "pod", &to.name, "-o", "jsonpath={.status.podIP}"])?;
-        let page =
-            cluster.kubectl(&["exec", &from.name, "--", "timeout", "10", "wget", "-q", "-O", "-", &format!("http://{ip}:8080/")])?;
+        let page = cluster.kubectl(&[
+            "exec",
+            &from.name,
+            "--",
+            "timeout",
+            "10",
+            "wget",
+            "-q",
+            "-O",
+            "-",
+            &format!("http://{ip}:8080/"),
+        ])?;
         ensure!(page.trim() == to.name, "{} got {page:?} from {ip}", from.name);
     }
     Ok(())

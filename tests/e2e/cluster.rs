@@ -107,7 +107,8 @@ impl Cluster {
         self.get(&format!("node/{node}"), "{.status.addresses[?(@.type=='InternalIP')].address}")
     }
 
-    fn kubectl_command(&self, arguments: &[&str]) -> Command {
+    /// A kubectl of this cluster, to be run.
+    pub(crate) fn kubectl_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(std::env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into()));
         command.env("KUBECONFIG", self.state_dir().join("kubeconfig")).env("HOME", self.directory.path()).args(arguments);
         command
