@@ -46,12 +46,8 @@ fn reading(cluster: &Cluster) -> Result<()> {
             .contains("sleeper"),
         "fields"
     );
-    let version = cluster.kubectl(&["version"])?;
-    ensure!(version.contains("Server Version"), "{version}");
-    // kubectl 1.20 explains from OpenAPI v2 alone, of which this server has the frame only.
-    if !version.contains("v1.20.") && !version.contains("Minor:\"20\"") {
-        ensure!(cluster.kubectl(&["explain", "daemonset.spec.updateStrategy"])?.contains("rollingUpdate"), "explain");
-    }
+    ensure!(cluster.kubectl(&["version"])?.contains("Server Version"), "version");
+    ensure!(cluster.kubectl(&["explain", "daemonset.spec.updateStrategy"])?.contains("rollingUpdate"), "explain");
     Ok(())
 }
 

@@ -1,7 +1,8 @@
-//! OpenAPI documents, made from the type graph: v3 per group version, v2, and the v2 protobuf stub old kubectl needs.
+//! OpenAPI documents, made from the type graph: v3 per group version, and v2 in JSON and protobuf.
 
 mod paths;
 mod schemas;
+mod wire;
 
 use crate::resource::{Resource, resources};
 use serde_json::{Map, Value, json};
@@ -43,18 +44,12 @@ pub fn v3_document(path: &str) -> Option<&'static [u8]> {
     documents().get(path).map(Vec::as_slice)
 }
 
-/// `GET /openapi/v2` as `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`: swagger "2.0", a title, nothing else.
+/// `GET /openapi/v2` as `application/com.github.proto-openapi.spec.v2@v1.0+protobuf`: the same document as [`v2_json`].
 ///
-/// Old clients refuse to work without the document and fall back to their own types where it names none.
-pub fn v2_protobuf() -> Vec<u8> {
-    let field = |tag: u8, content: &[u8]| {
-        let mut bytes = vec![tag << 3 | 2, u8::try_from(content.len()).unwrap_or(0)];
-        bytes.extend_from_slice(content);
-        bytes
-    };
-    let info = [field(1, TITLE.as_bytes()), field(2, VERSION.as_bytes())].concat();
-    // Document: swagger = 1, info = 2, paths = 8, definitions = 9.
-    [field(1, b"2.0"), field(2, &info), field(8, b""), field(9, b"")].concat()
+/// kubectl before 1.29 takes no other form: it validates, explains, computes patches and finds out about dry runs by it.
+pub fn v2_protobuf() -> &'static [u8] {
+    static DOCUMENT: OnceLock<Vec<u8>> = OnceLock::new();
+    DOCUMENT.get_or_init(|| wire::document(&v2_json()))
 }
 
 /// `GET /openapi/v2` as JSON: all group versions in one document.

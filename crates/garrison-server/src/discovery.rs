@@ -85,7 +85,7 @@ fn openapi_v2(call: &Call) -> Response {
     let accept = call.header(header::ACCEPT);
     match V2_PROTOBUF.iter().find(|media_type| accept.contains(*media_type)) {
         // Go's parser of media types does not take the "@" of the request; upstream answers with a dot, too.
-        Some(media_type) => tagged(call, &media_type.replace('@', "."), openapi::v2_protobuf().into()),
+        Some(media_type) => tagged(call, &media_type.replace('@', "."), Bytes::from_static(openapi::v2_protobuf())),
         None => tagged(call, JSON, openapi::v2_json().to_string().into()),
     }
 }
