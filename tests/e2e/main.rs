@@ -11,6 +11,7 @@ mod machine_down;
 mod membership;
 mod monitoring;
 mod placement;
+mod pods;
 mod restart;
 mod simulated;
 mod storage;
