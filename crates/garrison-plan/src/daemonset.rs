@@ -24,7 +24,10 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-use crate::{backoff::Attempts, placement::Demand};
+use crate::{
+    backoff::Attempts,
+    placement::{Demand, Obstacle},
+};
 use daemon_pod::{DaemonPod, HASH_LABEL};
 use fnv::fnv64;
 use garrison_api::selector::Labels;
@@ -74,6 +77,8 @@ pub struct Memory {
     /// What the names of pods are made from whose create is not answered yet, by node. As long as nobody knows whether
     /// such a pod exists, it is asked for under the same name and no other.
     asked: BTreeMap<String, u64>,
+    /// What users were last told about nodes that get no pod.
+    told: Vec<(Obstacle, usize)>,
 }
 
 /// A pod to create.
@@ -132,7 +137,7 @@ pub struct Relabel {
 }
 
 /// Something that users are to be told and that no action of the plan tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Note {
     /// The selector is empty, which would mean every pod: nothing is done.
     SelectingAll,
@@ -140,6 +145,14 @@ pub enum Note {
     UnreadableSelector,
     /// The template has no labels, so its pods would not match: nothing is created.
     NoLabels,
+    /// Taints keep nodes without a pod that would otherwise get one: which, and on how many nodes each. Upstream says
+    /// nothing of them anywhere (behaviour reference, W14).
+    Waiting {
+        /// The taints.
+        obstacles: Vec<(Obstacle, usize)>,
+        /// All nodes that there are.
+        nodes: usize,
+    },
 }
 
 /// What should happen now, in the order of the fields. Sorted by node, so that plans compare.
@@ -218,6 +231,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     let live_hashes = claimed.iter().filter_map(|pod| pod.metadata.labels.as_ref()?.get(HASH_LABEL).cloned()).collect();
     plan.obsolete = history.truncated(set, &live_hashes);
     relabel(&history, &claimed, &mut plan);
+    plan.tell_who_waits(observed.nodes.len());
     plan.status = Some(status::status(set, cells.values(), &rules));
     plan.adopt_revisions = history.adopt;
     plan.release_revisions = history.release;
@@ -343,6 +357,23 @@ fn roll_out(cells: &BTreeMap<String, Cell>, rules: &Rules, strategy: &Strategy, 
 }
 
 impl Plan {
+    /// Tells of nodes that taints keep without a pod, when that has changed. Labels keep nodes away on purpose.
+    fn tell_who_waits(&mut self, nodes: usize) {
+        let mut counts: BTreeMap<&Obstacle, usize> = BTreeMap::new();
+        for standing in self.standings.values() {
+            if let Standing::Kept { obstacle, running: false } | Standing::Refused(obstacle @ Obstacle::Taint { .. }) = standing {
+                *counts.entry(obstacle).or_default() += 1;
+            }
+        }
+        let obstacles: Vec<(Obstacle, usize)> = counts.into_iter().map(|(obstacle, count)| (obstacle.clone(), count)).collect();
+        if self.memory.told != obstacles {
+            self.memory.told.clone_from(&obstacles);
+            if !obstacles.is_empty() {
+                self.notes.push(Note::Waiting { obstacles, nodes });
+            }
+        }
+    }
+
     /// Turns the decision on a node into what is to be done about whom.
     fn carry(&mut self, set: &DaemonSet, hash: &str, node: &str, cell: &Cell, decision: &Decision) {
         if decision.create {

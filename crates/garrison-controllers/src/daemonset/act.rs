@@ -12,6 +12,7 @@ use garrison_plan::daemonset::{
     revision::{Obsolete, RevisionChange},
     status::differs,
 };
+use garrison_plan::placement::Obstacle;
 use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -140,6 +141,12 @@ pub(super) async fn write_status(controller: &Controller, set: &DaemonSet, statu
     put(&fresh).await.map_err(Error::Status)
 }
 
+fn who_waits(obstacles: &[(Obstacle, usize)], nodes: usize) -> String {
+    let waiting: usize = obstacles.iter().map(|(_, count)| count).sum();
+    let each: Vec<String> = obstacles.iter().map(|(obstacle, count)| format!("{obstacle} ({count})")).collect();
+    format!("{waiting} of {nodes} nodes get no pod: {}", each.join(", "))
+}
+
 /// What every action needs.
 struct Hand<'a> {
     controller: &'a Controller,
@@ -161,14 +168,19 @@ impl Hand<'_> {
 
     fn tell(&self, notes: &[Note]) {
         for note in notes {
-            let (reason, message) = match note {
+            let (kind, reason, message) = match note {
                 Note::SelectingAll => {
-                    ("SelectingAll", "This daemon set is selecting all pods. A non-empty selector is required.")
+                    let message = "This daemon set is selecting all pods. A non-empty selector is required.";
+                    (Kind::Warning, "SelectingAll", message.to_owned())
                 }
-                Note::UnreadableSelector => ("UnreadableSelector", "The selector of this daemon set cannot be read."),
-                Note::NoLabels => ("FailedCreate", "Error creating: unable to create pods, no labels"),
+                Note::UnreadableSelector => {
+                    (Kind::Warning, "UnreadableSelector", "The selector of this daemon set cannot be read.".to_owned())
+                }
+                Note::NoLabels => (Kind::Warning, "FailedCreate", "Error creating: unable to create pods, no labels".to_owned()),
+                // No warning: every node that joins is not ready at first.
+                Note::Waiting { obstacles, nodes } => (Kind::Normal, "FailedPlacement", who_waits(obstacles, *nodes)),
             };
-            self.event(Kind::Warning, reason, message.to_owned());
+            self.event(kind, reason, message);
         }
     }
 

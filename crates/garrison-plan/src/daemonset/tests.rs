@@ -135,6 +135,38 @@ fn deletions_that_are_not_seen_yet_count() {
 }
 
 #[test]
+fn nodes_that_taints_keep_without_a_pod_are_told_of_once() {
+    let tainted = |name: &str, effect: &str| {
+        let node = json!({"metadata": {"name": name}, "spec": {"taints": [{"key": "k", "effect": effect}]}});
+        Arc::new(serde_json::from_value(node).unwrap())
+    };
+    let told = |plan: &Plan| match &plan.notes[..] {
+        [] => String::new(),
+        [Note::Waiting { obstacles, nodes }] => {
+            let all: Vec<String> = obstacles.iter().map(|(obstacle, count)| format!("{count} {obstacle}")).collect();
+            format!("{} of {nodes}", all.join(", "))
+        }
+        other => panic!("{other:?}"),
+    };
+    let mut scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
+    scene.nodes.extend([tainted("b", "NoSchedule"), tainted("c", "NoSchedule"), tainted("d", "NoExecute")]);
+    let plan = scene.plan(0);
+    let wanted = "2 taint k:NoSchedule is not tolerated, 1 taint k:NoExecute is not tolerated of 4";
+    assert_eq!(told(&plan), wanted);
+    scene.memory = plan.memory;
+    assert_eq!(told(&scene.plan(1)), "");
+    scene.nodes.truncate(2);
+    let plan = scene.plan(2);
+    assert_eq!(told(&plan), "1 taint k:NoSchedule is not tolerated of 2");
+    scene.memory = plan.memory;
+    scene.pods.push(pod("x", "b", Value::Null));
+    assert_eq!(told(&scene.plan(3)), "", "a pod that runs there may stay");
+    let elsewhere =
+        set(json!({"template": {"metadata": {"labels": {"app": "d"}}, "spec": {"nodeSelector": {"x": "y"}, "containers": []}}}));
+    assert_eq!(told(&Scene::new(elsewhere, nodes(&["a"]), vec![]).plan(0)), "", "labels keep nodes away on purpose");
+}
+
+#[test]
 fn sets_that_are_left_alone() {
     let everything = set(json!({"selector": {}}));
     let plan = Scene::new(everything, nodes(&["a"]), vec![]).plan(0);
