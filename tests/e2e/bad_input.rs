@@ -175,9 +175,34 @@ fn commands_that_cannot_work_say_why_and_change_nothing() -> Result<()> {
             .arg(open_to_all.path().join("state")),
         "need root",
     )?;
+    // A machine on which containerd is not installed, as far as this command can see.
+    let hidden = "mount --bind /dev/null /usr/bin/containerd && exec \"$@\"";
+    check(
+        Command::new("unshare")
+            .args(["--mount", "sh", "-c", hidden, "sh"])
+            .arg(garrison().get_program())
+            .args(["up", "--state-dir"])
+            .arg(&state),
+        "containerd (Debian package containerd)",
+    )?;
     let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
     let words = refused(up().args(["--listen", &taken.local_addr()?.to_string()]))?;
     ensure!(words.contains("cannot listen on"), "{words}");
     let _ = garrison().args(["down", "--state-dir"]).arg(&state).output()?;
     Ok(())
+}
+
+#[test]
+fn a_second_command_on_the_same_state_directory_is_refused() -> Result<()> {
+    let cluster = Cluster::up(&["--nodes", "1"])?;
+    // As a command does while it works.
+    let held = std::fs::File::open(cluster.state_dir().join("lock"))?;
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+    for words in [&["up", "--nodes", "2"][..], &["node", "add", "n9"], &["down"]] {
+        let said = refused(garrison().args(words).arg("--state-dir").arg(cluster.state_dir()))?;
+        ensure!(said.contains("another garrison command"), "{words:?} says {said:?}");
+    }
+    drop(held);
+    ensure!(cluster.kubectl(&["get", "nodes", "-o", "name"])?.trim() == "node/n1", "something was changed");
+    cluster.down()
 }
