@@ -161,6 +161,9 @@ fn commands_that_cannot_work_say_why_and_change_nothing() -> Result<()> {
         Ok(())
     };
     check(up().args(["--images", "/does/not/exist"]), "--images /does/not/exist")?;
+    let images = tempfile::tempdir_in("/var/tmp")?;
+    std::fs::write(images.path().join("broken.tar"), "this is no archive")?;
+    check(up().arg("--images").arg(images.path()), "broken.tar is no image archive")?;
     check(up().args(["-f", "/does/not/exist.yaml"]), "/does/not/exist.yaml")?;
     let open_to_all = tempfile::tempdir_in("/var/tmp")?;
     std::fs::set_permissions(open_to_all.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777))?;

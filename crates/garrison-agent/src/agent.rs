@@ -250,7 +250,10 @@ async fn run_pods(context: Arc<Context>, pods: Arc<Pods>) {
         let record = context.config.data_dir.join("images.json");
         match image_directory::load(endpoint, images, &record).await {
             Ok(names) => tracing::info!(count = names.len(), "images of the directory are loaded"),
-            Err(error) => tracing::warn!(error = join::chain(&error), "images of the directory are missing"),
+            Err(error) => {
+                tracing::warn!(error = join::chain(&error), "images of the directory are missing");
+                context.record_node(true, "ImageLoadFailed", join::chain(&error));
+            }
         }
     }
     pods.resume();

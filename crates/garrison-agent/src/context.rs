@@ -107,4 +107,18 @@ impl Context {
         };
         self.events.record(Happening { object, warning, reason: reason.into(), message: message.into() });
     }
+
+    /// Records an event about the node.
+    pub fn record_node(&self, warning: bool, reason: &str, message: impl Into<String>) {
+        let name = self.config.node_name.clone();
+        // The name as UID, as the kubelet does: `kubectl describe node` asks for that, too.
+        let object = ObjectReference {
+            api_version: Some("v1".into()),
+            kind: Some("Node".into()),
+            uid: Some(name.clone()),
+            name: Some(name),
+            ..ObjectReference::default()
+        };
+        self.events.record(Happening { object, warning, reason: reason.into(), message: message.into() });
+    }
 }

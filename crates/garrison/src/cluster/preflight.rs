@@ -4,6 +4,7 @@ use super::state::{Cluster, Runtime};
 use anyhow::{Context, Result, bail};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A program that must be there, and the Debian package that brings it.
 const PROGRAMS: [(&str, &str); 8] = [
@@ -22,9 +23,7 @@ const CNI_DIRECTORIES: [&str; 2] = ["/usr/lib/cni", "/opt/cni/bin"];
 
 /// Refuses, naming everything that is missing, when nodes cannot run here.
 pub(crate) fn check(runtime: Runtime, images: Option<&Path>) -> Result<()> {
-    if let Some(directory) = images {
-        std::fs::read_dir(directory).with_context(|| format!("--images {}: not a readable directory", directory.display()))?;
-    }
+    images.map_or(Ok(()), check_images)?;
     if runtime == Runtime::Simulated {
         return Ok(());
     }
@@ -42,6 +41,23 @@ pub(crate) fn check(runtime: Runtime, images: Option<&Path>) -> Result<()> {
         bail!("not found on this machine: {}; install them, or add `--runtime simulated`", missing.join(", "));
     }
     cni_plugins().map(drop)
+}
+
+/// Refuses a directory that holds an archive which no node could load.
+fn check_images(directory: &Path) -> Result<()> {
+    let entries = std::fs::read_dir(directory);
+    let entries = entries.with_context(|| format!("--images {}: not a readable directory", directory.display()))?;
+    let archives = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "tar"));
+    for archive in archives {
+        let listing = Command::new("tar").arg("-tf").arg(&archive).output().context("running tar")?;
+        let names = String::from_utf8_lossy(&listing.stdout);
+        // Of an OCI archive, and of one that `docker save` writes.
+        let is_image = names.lines().any(|name| matches!(name.trim_start_matches("./"), "index.json" | "manifest.json"));
+        if !listing.status.success() || !is_image {
+            bail!("--images {}: {} is no image archive", directory.display(), archive.display());
+        }
+    }
+    Ok(())
 }
 
 /// Refuses directories that a machine's own folders would hide from its agent.
