@@ -8,6 +8,9 @@ mod act;
 pub(crate) mod kinds;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Context, queue::Queue};
 use act::Error;
 use garrison_plan::garbage::graph::{Decision, Graph, Object, Owner};

@@ -144,11 +144,7 @@ pub enum Error {
 pub async fn run(client: Client, config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     let context = Context::new(client.clone(), config);
     let mut loops = Loops::new(shutdown);
-    loops.feed_daemonset_caches(&context);
-    loops.feed("namespace cache", &context, |c| &c.namespaces);
-    loops.feed("lease cache", &context, |c| &c.leases);
-    loops.feed("service account cache", &context, |c| &c.service_accounts);
-    loops.feed("config map cache", &context, |c| &c.config_maps);
+    loops.feed_caches(&context);
     loops.spawn("daemonset", daemonset::run(context.clone(), loops.shutdown.clone()));
     loops.spawn("scheduler", scheduler::run(context.clone(), loops.shutdown.clone()));
     loops.spawn("node lifecycle", node_lifecycle::run(context.clone(), loops.shutdown.clone()));
@@ -194,6 +190,14 @@ impl Loops {
     fn feed<K: cache::Cached>(&mut self, name: &'static str, context: &Arc<Context>, cache: fn(&Context) -> &Cache<K>) {
         let (context, shutdown) = (context.clone(), self.shutdown.clone());
         self.spawn(name, async move { cache(&context).feed(Api::all(context.client.clone()), shutdown).await });
+    }
+
+    fn feed_caches(&mut self, context: &Arc<Context>) {
+        self.feed_daemonset_caches(context);
+        self.feed("namespace cache", context, |c| &c.namespaces);
+        self.feed("lease cache", context, |c| &c.leases);
+        self.feed("service account cache", context, |c| &c.service_accounts);
+        self.feed("config map cache", context, |c| &c.config_maps);
     }
 
     fn feed_daemonset_caches(&mut self, context: &Arc<Context>) {

@@ -3,6 +3,9 @@
 //! A node that was seen to go is asked for once more after a moment, which its agent has to register it anew. A node that
 //! was never seen may be newer than our cache, so there the quarantine of the settings is kept.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     Context,
     cache::{Change, Key},
@@ -82,8 +85,7 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         () = shutdown.cancelled() => return,
         () = synced => {}
     }
-    let residents = Residents::follow(&context.pods);
-    let collector = Arc::new(Collector { context, residents, queue: Queue::default(), state: Mutex::default() });
+    let collector = Arc::new(Collector::new(context));
     collector.subscribe();
     collector.queue.work("pod garbage", WORKERS, &shutdown, |task| collector.look_at(task)).await;
 }
@@ -103,6 +105,11 @@ struct State {
 }
 
 impl Collector {
+    fn new(context: Arc<Context>) -> Self {
+        let residents = Residents::follow(&context.pods);
+        Self { context, residents, queue: Queue::default(), state: Mutex::default() }
+    }
+
     /// Everything that wakes the loop.
     fn subscribe(self: &Arc<Self>) {
         let nodes = Arc::downgrade(self);
@@ -132,7 +139,11 @@ impl Collector {
                     self.queue.add(Task::Node(name));
                 }
             }
-            Change::Removed(_) => self.miss(name, SETTLING.min(self.context.config.missing_node_quarantine)),
+            Change::Removed(_) => {
+                // It was there until now, whatever was believed before.
+                self.state.lock().missing.remove(&name);
+                self.miss(name, SETTLING.min(self.context.config.missing_node_quarantine));
+            }
         }
     }
 
@@ -192,28 +203,30 @@ impl Collector {
     }
 
     async fn look_at_node(&self, name: &str) -> Result<Option<Duration>, Error> {
-        let residents = || self.residents.on(name).iter().filter_map(|key| self.context.pods.get(key)).collect();
+        let residents = || self.residents.on(name).into_iter().filter_map(|key| self.context.pods.get(&key));
         if let Some(node) = self.node(name) {
-            return self.remove_those_who_must_go(residents(), Home::There(&node)).await.map(|()| None);
+            return self.remove_those_who_must_go(residents().collect(), Home::There(&node)).await.map(|()| None);
         }
-        let due = self.state.lock().missing.get(name).copied();
-        let Some(due) = due.filter(|_| !self.residents.on(name).is_empty()) else {
-            self.state.lock().missing.remove(name);
-            return Ok(None);
-        };
+        let quarantine = self.context.config.missing_node_quarantine;
         let now = Instant::now();
+        let due = {
+            let missing = &mut self.state.lock().missing;
+            if !residents().any(|pod| fate(&pod, Home::Gone).is_some()) {
+                missing.remove(name);
+                return Ok(None);
+            }
+            *missing.entry(name.to_owned()).or_insert(now + quarantine)
+        };
         if now < due {
             return Ok(Some(due - now));
         }
         let nodes: Api<Node> = Api::all(self.context.client.clone());
         let found = nodes.get_metadata_opt(name).await.map_err(|source| Error::Node { node: name.into(), source })?;
-        if found.is_some() {
-            // Our cache will hear of it, or of its going.
-            return Ok(Some(self.context.config.missing_node_quarantine));
+        if found.is_none() {
+            self.remove_those_who_must_go(residents().collect(), Home::Gone).await?;
         }
-        self.remove_those_who_must_go(residents(), Home::Gone).await?;
-        self.state.lock().missing.remove(name);
-        Ok(None)
+        // Our cache will hear of the node, or of its going; and pods may have come while others were removed.
+        Ok(Some(quarantine))
     }
 
     async fn remove_those_who_must_go(&self, pods: Vec<Arc<Pod>>, home: Home<'_>) -> Result<(), Error> {

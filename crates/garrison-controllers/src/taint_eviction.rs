@@ -1,5 +1,8 @@
 //! Taint eviction: no pod stays where a NoExecute taint drives it off.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     Context,
     cache::{Change, Key},
@@ -38,23 +41,7 @@ enum Error {
 
 /// Runs until `shutdown`.
 pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
-    let synced = async {
-        context.nodes.synced().await;
-        context.pods.synced().await;
-    };
-    tokio::select! {
-        () = shutdown.cancelled() => return,
-        () = synced => {}
-    }
-    let eviction = Arc::new(Eviction {
-        recorder: Recorder::start(context.client.clone(), COMPONENT),
-        residents: Residents::follow(&context.pods),
-        queue: Queue::default(),
-        countdowns: Mutex::default(),
-        context,
-    });
-    eviction.subscribe();
-    eviction.queue.work("taint eviction", WORKERS, &shutdown, |key| eviction.look_at(key)).await;
+    Arc::new(Eviction::new(context)).run(shutdown).await;
 }
 
 struct Eviction {
@@ -67,6 +54,29 @@ struct Eviction {
 }
 
 impl Eviction {
+    fn new(context: Arc<Context>) -> Self {
+        Self {
+            recorder: Recorder::start(context.client.clone(), COMPONENT),
+            residents: Residents::follow(&context.pods),
+            queue: Queue::default(),
+            countdowns: Mutex::default(),
+            context,
+        }
+    }
+
+    async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let synced = async {
+            self.context.nodes.synced().await;
+            self.context.pods.synced().await;
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = synced => {}
+        }
+        self.subscribe();
+        self.queue.work("taint eviction", WORKERS, &shutdown, |key| self.look_at(key)).await;
+    }
+
     /// Everything that wakes the loop.
     fn subscribe(self: &Arc<Self>) {
         let nodes = Arc::downgrade(self);

@@ -25,7 +25,7 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// New kinds are found within this time.
-const REDISCOVERY: Duration = Duration::from_secs(30);
+pub(super) const REDISCOVERY: Duration = Duration::from_secs(30);
 /// Pauses after a failed discovery, list or watch.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
@@ -43,9 +43,15 @@ pub(super) async fn run(collector: &Arc<Collector>, context: &Context, shutdown:
                 Ok(found) => {
                     found.unknown.iter().for_each(|why| tracing::warn!(why, "kinds of a group are not known"));
                     watches.adjust(&shared, found.kinds, found.unknown.is_empty());
-                    watches.synced().await;
-                    collector.ready.cancel();
-                    pause = REDISCOVERY;
+                    // A kind that cannot be listed may be served no longer, which only the next discovery tells.
+                    let listed = tokio::time::timeout(REDISCOVERY, watches.synced()).await;
+                    if listed.is_ok() {
+                        collector.ready.cancel();
+                        pause = REDISCOVERY;
+                    } else {
+                        tracing::warn!(kinds = watches.unlisted().join(", "), "kinds could not be listed yet");
+                        pause = FIRST_PAUSE;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(error = %crate::cause::Causes(&error), "asking for the served kinds failed");
@@ -149,6 +155,11 @@ impl Watches<'_> {
             // A watch whose task is gone is not waited for: it was stopped.
             let _ = running.synced.wait_for(|synced| *synced).await;
         }
+    }
+
+    fn unlisted(&self) -> Vec<&str> {
+        let unlisted = self.running.iter().filter(|(_, running)| !*running.synced.borrow());
+        unlisted.map(|(resource, _)| resource.plural.as_str()).collect()
     }
 }
 
