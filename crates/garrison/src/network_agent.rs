@@ -21,17 +21,23 @@ use std::process::ExitCode;
 
 const MANIFEST: &str = include_str!("network_agent/manifest.yaml");
 
+fn manifest() -> String {
+    MANIFEST.replace("GARRISON_IMAGE", crate::role::GARRISON_IMAGE)
+}
+
 /// The objects that install the network agent.
 pub(crate) fn manifests() -> Result<Vec<Value>> {
-    crate::apply::parse(&MANIFEST.replace("GARRISON_IMAGE", crate::role::GARRISON_IMAGE))
-        .context("in the network agent's own manifest")
+    crate::apply::parse(&manifest()).context("in the network agent's own manifest")
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct NetworkAgent {
     /// This node's name
-    #[arg(long, env = "NODE_NAME")]
+    #[arg(long, env = "NODE_NAME", required_unless_present = "print_manifest", default_value = "")]
     node_name: String,
+    /// Print the objects that install the network daemon, for `kubectl apply -f -`, and do nothing else
+    #[arg(long)]
+    print_manifest: bool,
     /// Where CNI configurations are read from
     #[arg(long, default_value = "/etc/cni/net.d")]
     cni_config_dir: PathBuf,
@@ -59,6 +65,10 @@ fn peer(node: &Node) -> Option<Peer> {
 
 impl NetworkAgent {
     pub(crate) fn run(self) -> Result<ExitCode> {
+        if self.print_manifest {
+            print!("{}", manifest());
+            return Ok(ExitCode::SUCCESS);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(self.serve())
     }
