@@ -45,6 +45,8 @@ const COMPONENT: &str = "node-controller";
 const LEASES: &str = "kube-node-lease";
 /// Nodes written at once.
 const WORKERS: usize = 16;
+/// A node that has changed is looked at again after this: the watch has brought the newer version by then.
+const AFTER_CONFLICT: Duration = Duration::from_millis(50);
 /// Pods of one node marked at once.
 const PODS_AT_ONCE: usize = 16;
 
@@ -61,29 +63,7 @@ enum Error {
 
 /// Runs until `shutdown`.
 pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
-    let synced = async {
-        context.leases.synced().await;
-        context.nodes.synced().await;
-        context.pods.synced().await;
-    };
-    tokio::select! {
-        () = shutdown.cancelled() => return,
-        () = synced => {}
-    }
-    let signed = |time: Duration| SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
-    let lifecycle = Arc::new(Lifecycle {
-        recorder: Recorder::start(context.client.clone(), COMPONENT),
-        residents: Residents::follow(&context.pods),
-        patience: Patience {
-            grace: signed(context.config.node_monitor_grace_period),
-            startup: signed(context.config.node_startup_grace_period),
-        },
-        queue: Queue::default(),
-        state: Mutex::default(),
-        context,
-    });
-    lifecycle.subscribe();
-    lifecycle.queue.work("node lifecycle", WORKERS, &shutdown, |name| lifecycle.look_at(name)).await;
+    Arc::new(Lifecycle::new(context)).run(shutdown).await;
 }
 
 struct Lifecycle {
@@ -107,6 +87,35 @@ struct State {
 }
 
 impl Lifecycle {
+    fn new(context: Arc<Context>) -> Self {
+        let signed = |time: Duration| SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+        Self {
+            recorder: Recorder::start(context.client.clone(), COMPONENT),
+            residents: Residents::follow(&context.pods),
+            patience: Patience {
+                grace: signed(context.config.node_monitor_grace_period),
+                startup: signed(context.config.node_startup_grace_period),
+            },
+            queue: Queue::default(),
+            state: Mutex::default(),
+            context,
+        }
+    }
+
+    async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let synced = async {
+            self.context.leases.synced().await;
+            self.context.nodes.synced().await;
+            self.context.pods.synced().await;
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = synced => {}
+        }
+        self.subscribe();
+        self.queue.work("node lifecycle", WORKERS, &shutdown, |name| self.look_at(name)).await;
+    }
+
     /// Everything that wakes the loop. The fleet is told of all nodes before the first of them is looked at: the first
     /// failed node of many must not be taken for a failure of all.
     fn subscribe(self: &Arc<Self>) {
@@ -175,46 +184,54 @@ impl Lifecycle {
     async fn look_at(&self, name: String) -> Result<Option<Duration>, Error> {
         let Some(node) = self.context.nodes.get(&Key::new("", name.clone())) else { return Ok(None) };
         let Some(plan) = self.plan(&name, &node) else { return Ok(None) };
-        self.write(&name, &node, &plan).await?;
-        if plan.unready_pods {
-            let marked = self.mark_pods(&name).await;
-            if marked.is_err() {
-                self.state.lock().turned_unready.insert(name);
-            }
-            marked?;
+        let carried_out = self.carry_out(&name, &node, &plan).await;
+        if plan.unready_pods && !matches!(carried_out, Ok(Written::Done)) {
+            self.state.lock().turned_unready.insert(name);
         }
-        Ok(plan.wake_at.map(|at| Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)))
+        Ok(match carried_out? {
+            Written::Done => {
+                plan.wake_at.map(|at| Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO))
+            }
+            Written::Conflict => Some(AFTER_CONFLICT),
+        })
     }
 
-    /// The plan, and with it the duty to mark pods, which is given back if that fails.
+    /// The plan, and with it the duty to mark pods, which is given back if the plan is not carried out.
     fn plan(&self, name: &str, node: &Node) -> Option<Plan> {
         let now = Timestamp::now();
         let mut state = self.state.lock();
         let permission = state.fleet.permission(name, now);
         state.fleet.take_woken().into_iter().for_each(|woken| self.queue.add(woken));
-        let turned_unready = state.turned_unready.remove(name);
+        // A duty may be given back late, when the node is Ready again.
+        let turned_unready = health::readiness(node) != Readiness::Ready && state.turned_unready.remove(name);
         let heartbeat = state.heartbeats.get(name)?;
         Some(node_lifecycle::plan(&Observed { node, heartbeat, permission, turned_unready, patience: &self.patience, now }))
     }
 
-    /// Writes what the plan says, unless the node has changed since: then it is looked at again anyway.
-    async fn write(&self, name: &str, node: &Node, plan: &Plan) -> Result<(), Error> {
+    async fn carry_out(&self, name: &str, node: &Node, plan: &Plan) -> Result<Written, Error> {
+        let written = self.write(name, node, plan).await?;
+        if plan.unready_pods && written == Written::Done {
+            self.mark_pods(name).await?;
+        }
+        Ok(written)
+    }
+
+    /// Writes what the plan says, unless the node has changed since: then the plan is out of date.
+    async fn write(&self, name: &str, node: &Node, plan: &Plan) -> Result<Written, Error> {
         let nodes: Api<Node> = Api::all(self.context.client.clone());
         let version = json!({ "resourceVersion": node.metadata.resource_version });
         let params = PatchParams::default();
         if !plan.conditions.is_empty() {
             tracing::info!(node = name, "the node is silent");
             let patch = json!({ "metadata": version, "status": { "conditions": plan.conditions } });
-            let written = nodes.patch_status(name, &params, &Patch::Strategic(patch)).await;
-            return unless_changed(written).map_err(Error::Conditions);
+            return written(nodes.patch_status(name, &params, &Patch::Strategic(patch)).await).map_err(Error::Conditions);
         }
         if let Some(taints) = &plan.taints {
             let taints = if taints.is_empty() { Value::Null } else { json!(taints) };
             let patch = json!({ "metadata": version, "spec": { "taints": taints } });
-            let written = nodes.patch(name, &params, &Patch::Merge(patch)).await;
-            return unless_changed(written).map_err(Error::Taints);
+            return written(nodes.patch(name, &params, &Patch::Merge(patch)).await).map_err(Error::Taints);
         }
-        Ok(())
+        Ok(Written::Done)
     }
 
     async fn mark_pods(&self, node: &str) -> Result<(), Error> {
@@ -243,10 +260,20 @@ impl Lifecycle {
     }
 }
 
-/// A conflict, or an object that is gone, means that somebody changed it: the watch brings that, and with it the next look.
-fn unless_changed<T>(written: kube::Result<T>) -> kube::Result<()> {
-    match written {
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        other => other.map(drop),
+/// How a write to a node went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// As wanted, or the node is gone.
+    Done,
+    /// The node has changed.
+    Conflict,
+}
+
+fn written<T>(outcome: kube::Result<T>) -> kube::Result<Written> {
+    match outcome {
+        Ok(_) => Ok(Written::Done),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Written::Done),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Written::Conflict),
+        Err(error) => Err(error),
     }
 }

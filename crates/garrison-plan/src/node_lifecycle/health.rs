@@ -92,8 +92,9 @@ impl Heartbeat {
     }
 }
 
+/// Only others say of a node that nothing is known of it.
 fn reported(node: &Node) -> Option<Timestamp> {
-    condition(node, "Ready")?.last_heartbeat_time.as_ref().map(|time| time.0)
+    condition(node, "Ready").filter(|ready| ready.status != "Unknown")?.last_heartbeat_time.as_ref().map(|time| time.0)
 }
 
 /// The conditions of a silent node that do not say yet that nobody knows.
