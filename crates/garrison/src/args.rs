@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// The control plane: API server, DaemonSet controller, scheduler, node lifecycle
     Server(role::server::ServerArgs),
     /// The node agent: makes this machine a node
-    Agent(role::agent::AgentArgs),
+    Agent(Box<role::agent::AgentArgs>),
     /// The network daemon: CNI configuration and routes of one node
     NetworkAgent(network_agent::NetworkAgent),
     /// Hold a pod's namespaces open

@@ -166,7 +166,8 @@ fn merge_objects(field: &Field, key: &str, list: &mut Vec<Value>, patch: Vec<Val
 fn agreed<'a>(patched: &[Value], order: &'a [Value], key: Option<&str>) -> Result<&'a [Value]> {
     let mut places = order.iter();
     let found = patched.iter().all(|element| places.any(|place| same(place, element, key)));
-    if found {
+    // An empty order says nothing.
+    if found || order.is_empty() {
         Ok(order)
     } else {
         Err(format!("the order in patch list doesn't match {ELEMENT_ORDER}list {}", Value::from(order)))
