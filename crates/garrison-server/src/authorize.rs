@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use crate::identity::{AUTHENTICATED, MASTERS, User};
 
+pub(crate) mod reach;
+
 #[cfg(test)]
 mod tests;
 
@@ -69,8 +71,6 @@ enum Limit {
     OwnLease,
     /// A collection holds the pods of the node only; single pods: see [`restrict_node`].
     OwnPods,
-    /// One object is meant, by its name or by a selector for it.
-    OneObject,
 }
 
 const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str], limit: Limit) -> Rule {
@@ -99,8 +99,9 @@ const NODE_RULES: &[Rule] = &[
     rule("", "pods", READ, Limit::OwnPods),
     rule("", "pods", &["delete"], Limit::OwnPods),
     rule("", "pods/status", CHANGE, Limit::OwnPods),
-    rule("", "secrets", READ, Limit::OneObject),
-    rule("", "configmaps", READ, Limit::OneObject),
+    // Only those that its pods use: the handler of reads asks [`reach`].
+    rule("", "secrets", &["get"], Limit::Nothing),
+    rule("", "configmaps", &["get"], Limit::Nothing),
     rule("", "serviceaccounts", &["get"], Limit::Nothing),
     rule("", "serviceaccounts/token", &["create"], Limit::Nothing),
     rule("", "services", READ, Limit::Nothing),
@@ -165,7 +166,7 @@ impl Limit {
     fn holds(self, request: &Attributes<'_>, node: &str) -> bool {
         let collection = matches!(request.verb, "list" | "watch" | "deletecollection");
         let means = |name: &str| match (collection, request.verb) {
-            (true, _) => selects(request.field_selector, "metadata.name", Some(name)),
+            (true, _) => selects(request.field_selector, "metadata.name", name),
             (false, "create") => request.name.is_empty() || request.name == name,
             (false, _) => request.name == name,
         };
@@ -173,19 +174,18 @@ impl Limit {
             Self::Nothing => true,
             Self::OwnName => means(node),
             Self::OwnLease => request.namespace == "kube-node-lease" && means(node),
-            Self::OwnPods => !collection || selects(request.field_selector, "spec.nodeName", Some(node)),
-            Self::OneObject => !collection || selects(request.field_selector, "metadata.name", None),
+            Self::OwnPods => !collection || selects(request.field_selector, "spec.nodeName", node),
         }
     }
 }
 
-/// Whether the selector demands a value of the field: the given one, or any if none is given.
-fn selects(selector: &str, field: &str, value: Option<&str>) -> bool {
+/// Whether the selector demands this value of the field.
+fn selects(selector: &str, field: &str, value: &str) -> bool {
     selector.split(',').any(|term| {
         let Some((name, rest)) = term.split_once('=') else { return false };
         // `a==b` is `a=b`; in `a!=b` the name ends with an exclamation mark and so is another one.
         let wanted = rest.strip_prefix('=').unwrap_or(rest);
-        name == field && value.map_or(!wanted.is_empty(), |value| value == wanted)
+        name == field && value == wanted
     })
 }
 
@@ -210,7 +210,6 @@ fn why_not_node(request: &Attributes<'_>, node: &str) -> &'static str {
         Some(Limit::OwnPods) => "can only list/watch pods with spec.nodeName field selector",
         Some(Limit::OwnName) => "node can only access its own Node",
         Some(Limit::OwnLease) => "can only access node lease with the same name as the requesting node",
-        Some(Limit::OneObject) => "can only read one object, by its name",
         Some(Limit::Nothing) | None => "",
     }
 }

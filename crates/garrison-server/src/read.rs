@@ -4,14 +4,15 @@ mod continuation;
 
 use crate::{
     Server,
-    authorize::restrict_node,
+    authorize::{reach, restrict_node},
     form::{Form, Shape},
+    identity::MASTERS,
     request::{self, Call, ListOptions, Match, Target},
     respond::{self, Response},
-    storage::{Stored, StoredObject},
+    storage::{self, Stored, StoredObject},
 };
 use continuation::Continuation;
-use garrison_api::{Resource, Status};
+use garrison_api::{Resource, Status, resource};
 use garrison_store::{Filter, Page, Range, Revision};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ pub(crate) async fn get(server: &Server, call: &Call, target: &Target) -> Result
     if let Some(text) = call.query.get("resourceVersion").filter(|text| !text.is_empty()) {
         server.storage().reached(request::version(text)?).await?;
     }
+    restrict_node_to_used(server, call, target).await?;
     let stored = server.storage().get(target.resource(), target.namespace(), target.name()?).await?;
     restrict_node_to(call, &stored)?;
     Ok(respond::bytes(StatusCode::OK, respond::JSON, form.object(&stored.record, Timestamp::now())))
@@ -35,6 +37,22 @@ pub(crate) fn restrict_node_to(call: &Call, stored: &Stored) -> Result<(), Statu
         return Ok(());
     }
     restrict_node(&call.attributes(), &stored.record.shown())
+}
+
+/// Refuses a node a ConfigMap or Secret that no pod on it uses, be it there or not.
+async fn restrict_node_to_used(server: &Server, call: &Call, target: &Target) -> Result<(), Status> {
+    let (resource, name) = (target.resource(), target.name()?);
+    let guarded = resource.group.is_empty() && matches!(resource.plural, "configmaps" | "secrets");
+    let Some(node) = call.user.node().filter(|_| guarded && !call.user.is_in(MASTERS)) else { return Ok(()) };
+    let pods = resource::find("", "v1", "pods").ok_or_else(|| Status::internal("pods are not served"))?;
+    let prefix = storage::prefix(pods, target.namespace());
+    let range = Range { prefix: &prefix, term: Some(node), start: "", filter: None, limit: 0, at: None };
+    let here = server.storage().range(range).await?.entries;
+    if here.iter().any(|pod| reach::uses(&pod.record.shown(), resource.plural, name)) {
+        return Ok(());
+    }
+    let why = format!("no relationship found between node {node:?} and this object");
+    Err(Status::forbidden(resource.group, resource.plural, name, &why))
 }
 
 /// Answers with a list, or a page of one.

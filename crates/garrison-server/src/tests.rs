@@ -3,6 +3,7 @@
 mod admission;
 mod client;
 mod lists;
+mod nodes;
 mod objects;
 mod serving;
 mod subresources;
