@@ -49,8 +49,11 @@ fn the_network_comes_from_a_daemon() -> Result<()> {
         ensure!(described.contains("not-ready"), "{described}");
         Ok(())
     })?;
-    let described = cluster.kubectl(&["-n", "kube-system", "describe", "ds", "fluentd-elasticsearch"])?;
-    ensure!(described.contains("2 of 2 nodes get no pod: taint node.kubernetes.io/not-ready:NoSchedule"), "{described}");
+    cluster.wait("the DaemonSet to say why its nodes get no pod", || {
+        let described = cluster.kubectl(&["-n", "kube-system", "describe", "ds", "fluentd-elasticsearch"])?;
+        ensure!(described.contains("2 of 2 nodes get no pod: taint node.kubernetes.io/not-ready:NoSchedule"), "{described}");
+        Ok(())
+    })?;
     cluster.up_again(&["--nodes", "2"])?;
     cluster.wait_one_on_each("name=fluentd-elasticsearch", &["n1", "n2"])?;
     cluster.wait("the plain pod", || {

@@ -13,5 +13,6 @@ mod monitoring;
 mod placement;
 mod pods;
 mod restart;
+mod rollout;
 mod simulated;
 mod storage;

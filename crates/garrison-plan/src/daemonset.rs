@@ -79,7 +79,12 @@ pub struct Memory {
     asked: BTreeMap<String, u64>,
     /// What users were last told about nodes that get no pod.
     told: Vec<(Obstacle, usize)>,
+    /// Since when there has been something else to tell about them.
+    untold_since: Option<Timestamp>,
 }
+
+/// How long nodes must have been without a pod before users are told: each node that joins is not ready for a moment.
+const TELLING: SignedDuration = SignedDuration::from_secs(10);
 
 /// A pod to create.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -231,7 +236,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
     let live_hashes = claimed.iter().filter_map(|pod| pod.metadata.labels.as_ref()?.get(HASH_LABEL).cloned()).collect();
     plan.obsolete = history.truncated(set, &live_hashes);
     relabel(&history, &claimed, &mut plan);
-    plan.tell_who_waits(observed.nodes.len());
+    plan.tell_who_waits(observed.nodes.len(), observed.now);
     plan.status = Some(status::status(set, cells.values(), &rules));
     plan.adopt_revisions = history.adopt;
     plan.release_revisions = history.release;
@@ -358,7 +363,7 @@ fn roll_out(cells: &BTreeMap<String, Cell>, rules: &Rules, strategy: &Strategy, 
 
 impl Plan {
     /// Tells of nodes that taints keep without a pod, when that has changed. Labels keep nodes away on purpose.
-    fn tell_who_waits(&mut self, nodes: usize) {
+    fn tell_who_waits(&mut self, nodes: usize, now: Timestamp) {
         let mut counts: BTreeMap<&Obstacle, usize> = BTreeMap::new();
         for standing in self.standings.values() {
             if let Standing::Kept { obstacle, running: false } | Standing::Refused(obstacle @ Obstacle::Taint { .. }) = standing {
@@ -366,12 +371,19 @@ impl Plan {
             }
         }
         let obstacles: Vec<(Obstacle, usize)> = counts.into_iter().map(|(obstacle, count)| (obstacle.clone(), count)).collect();
-        if self.memory.told != obstacles {
-            self.memory.told.clone_from(&obstacles);
-            if !obstacles.is_empty() {
-                self.notes.push(Note::Waiting { obstacles, nodes });
-            }
+        if obstacles.is_empty() || self.memory.told == obstacles {
+            self.memory.told = obstacles;
+            self.memory.untold_since = None;
+            return;
         }
+        let due = self.memory.untold_since.get_or_insert(now).saturating_add(TELLING).unwrap_or(Timestamp::MAX);
+        if now < due {
+            self.wake_at = self.wake_at.into_iter().chain([due]).min();
+            return;
+        }
+        self.memory.untold_since = None;
+        self.memory.told.clone_from(&obstacles);
+        self.notes.push(Note::Waiting { obstacles, nodes });
     }
 
     /// Turns the decision on a node into what is to be done about whom.

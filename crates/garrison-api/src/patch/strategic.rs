@@ -202,7 +202,8 @@ fn reorder(list: &mut Vec<Value>, original: &[Value], order: &[Value], key: Opti
     let (mut ordered, mut others): (Vec<Value>, Vec<Value>) =
         std::mem::take(list).into_iter().partition(|element| place(order, element).is_some());
     ordered.sort_by_key(|element| place(order, element));
-    others.sort_by_key(|element| place(original, element));
+    // New ones, which an empty order does not name, come last.
+    others.sort_by_key(|element| place(original, element).unwrap_or(usize::MAX));
     let (mut ordered, mut others) = (ordered.into_iter().peekable(), others.into_iter().peekable());
     loop {
         let other_first = match (others.peek(), ordered.peek()) {

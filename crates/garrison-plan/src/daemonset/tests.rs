@@ -150,20 +150,27 @@ fn nodes_that_taints_keep_without_a_pod_are_told_of_once() {
     };
     let mut scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
     scene.nodes.extend([tainted("b", "NoSchedule"), tainted("c", "NoSchedule"), tainted("d", "NoExecute")]);
-    let plan = scene.plan(0);
-    let wanted = "2 taint k:NoSchedule is not tolerated, 1 taint k:NoExecute is not tolerated of 4";
-    assert_eq!(told(&plan), wanted);
-    scene.memory = plan.memory;
-    assert_eq!(told(&scene.plan(1)), "");
+    let mut at_second = |scene: &mut Scene, second: i64, expected: &str| {
+        let plan = scene.plan(second);
+        assert_eq!(told(&plan), expected, "at {second}");
+        scene.memory = plan.memory;
+        plan.wake_at
+    };
+    assert_eq!(at_second(&mut scene, 0, ""), Some(at(10)), "a node that joins is not ready for a moment");
+    at_second(&mut scene, 9, "");
+    at_second(&mut scene, 10, "2 taint k:NoSchedule is not tolerated, 1 taint k:NoExecute is not tolerated of 4");
+    assert_eq!(at_second(&mut scene, 11, ""), None);
     scene.nodes.truncate(2);
-    let plan = scene.plan(2);
-    assert_eq!(told(&plan), "1 taint k:NoSchedule is not tolerated of 2");
-    scene.memory = plan.memory;
+    at_second(&mut scene, 20, "");
+    at_second(&mut scene, 30, "1 taint k:NoSchedule is not tolerated of 2");
     scene.pods.push(pod("x", "b", Value::Null));
-    assert_eq!(told(&scene.plan(3)), "", "a pod that runs there may stay");
-    let elsewhere =
-        set(json!({"template": {"metadata": {"labels": {"app": "d"}}, "spec": {"nodeSelector": {"x": "y"}, "containers": []}}}));
-    assert_eq!(told(&Scene::new(elsewhere, nodes(&["a"]), vec![]).plan(0)), "", "labels keep nodes away on purpose");
+    // A pod that runs there may stay, so there is nothing to tell.
+    assert_eq!(at_second(&mut scene, 40, ""), None);
+    let spec = json!({"nodeSelector": {"x": "y"}, "containers": []});
+    let elsewhere = set(json!({"template": {"metadata": {"labels": {"app": "d"}}, "spec": spec}}));
+    let mut scene = Scene::new(elsewhere, nodes(&["a"]), vec![]);
+    // Labels keep nodes away on purpose.
+    assert_eq!(at_second(&mut scene, 0, ""), None);
 }
 
 #[test]
