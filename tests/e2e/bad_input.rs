@@ -188,7 +188,8 @@ fn commands_that_cannot_work_say_why_and_change_nothing() -> Result<()> {
             .arg(&state),
         "containerd (Debian package containerd)",
     )?;
-    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    check(up().args(["--listen", "127.0.0.1:7443"]), "nodes have a loopback of their own")?;
+    let taken = std::net::TcpListener::bind("0.0.0.0:0")?;
     let words = refused(up().args(["--listen", &taken.local_addr()?.to_string()]))?;
     ensure!(words.contains("cannot listen on"), "{words}");
     let _ = garrison().args(["down", "--state-dir"]).arg(&state).output()?;

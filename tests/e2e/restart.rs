@@ -33,7 +33,9 @@ fn state_and_daemons_survive_the_death_of_every_garrison_process() -> Result<()>
 
 #[test]
 fn two_clusters_run_side_by_side_and_down_sweeps_a_crashed_one() -> Result<()> {
-    let (first, second) = (Cluster::up(&["--nodes", "1"])?, Cluster::up(&["--nodes", "1"])?);
+    let port = std::net::TcpListener::bind("0.0.0.0:0")?.local_addr()?.port();
+    let first = Cluster::up(&["--nodes", "1"])?;
+    let second = Cluster::up(&["--nodes", "1", "--listen", &format!("0.0.0.0:{port}")])?;
     ensure!(first.gateway()? != second.gateway()?, "they share a subnet");
     kill(first.supervisor_pid()?)?;
     kill(first.pid("n1", "agent")?)?;

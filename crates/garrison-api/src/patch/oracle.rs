@@ -146,7 +146,7 @@ fn daemon_set(patch: bool) -> BoxedStrategy<Value> {
 /// Adds the directives that name a field of the object beside them.
 fn directed() -> BoxedStrategy<Value> {
     let order =
-        option::of(vec(text(), 0..4).prop_map(|names| names.into_iter().map(|name| json!({"name": name})).collect::<Vec<_>>()));
+        option::of(vec(text(), 1..4).prop_map(|names| names.into_iter().map(|name| json!({"name": name})).collect::<Vec<_>>()));
     let gone = option::of(vec(text(), 1..3));
     let retained = option::of(select(vec![json!(["name", "hostPath"]), json!(["name", "emptyDir"]), json!(["name"])]));
     let whole = option::of(select(vec!["replace", "delete"]));
@@ -186,7 +186,8 @@ fn directs_nothing(current: Option<&Value>, patch: &Value) -> bool {
                     directs_nothing(there, value)
                 };
             };
-            current.is_none_or(|current| current.get(of).is_none())
+            let there = current.and_then(|current| current.get(of)).and_then(Value::as_array);
+            there.is_none_or(Vec::is_empty)
         }),
         Value::Array(patch) => patch.iter().any(|element| {
             let there = current.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

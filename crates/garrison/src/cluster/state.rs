@@ -145,9 +145,21 @@ impl Cluster {
         Ipv4Addr::new(a, b, c, 1)
     }
 
+    /// Where nodes and people find the API server: a server on every address is found on the one that nodes reach.
+    pub(crate) fn advertised(&self) -> SocketAddr {
+        let mut address = self.listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(match self.runtime {
+                Runtime::Containerd => self.gateway().into(),
+                Runtime::Simulated => Ipv4Addr::LOCALHOST.into(),
+            });
+        }
+        address
+    }
+
     /// URL of the API server.
     pub(crate) fn server_url(&self) -> String {
-        format!("https://{}", self.listen)
+        format!("https://{}", self.advertised())
     }
 
     /// Adds a node under the lowest free index.
@@ -218,6 +230,18 @@ mod tests {
         check(&["n1", "n3"], 3, &["n2"], &[]);
         check(&["n1", "n2", "n3", "n10"], 2, &[], &["n10", "n3"]);
         check(&["n1"], 1, &[], &[]);
+    }
+
+    #[test]
+    fn a_server_on_every_address_is_found_on_one() {
+        let check = |runtime, listen: &str, expected: &str| {
+            let mut cluster = cluster(&[]);
+            (cluster.runtime, cluster.listen) = (runtime, listen.parse().expect("an address"));
+            assert_eq!(cluster.server_url(), expected);
+        };
+        check(Runtime::Containerd, "10.201.7.1:6443", "https://10.201.7.1:6443");
+        check(Runtime::Containerd, "0.0.0.0:7443", "https://10.201.7.1:7443");
+        check(Runtime::Simulated, "0.0.0.0:7443", "https://127.0.0.1:7443");
     }
 
     #[test]

@@ -134,6 +134,9 @@ fn adopt(mut cluster: Cluster, request: &Request) -> Result<Cluster> {
 fn create(state: &StateDir, request: &Request) -> Result<Cluster> {
     let runtime = request.runtime.unwrap_or(Runtime::Containerd);
     preflight::check(runtime, request.images.as_deref())?;
+    if let (Runtime::Containerd, Some(listen)) = (runtime, request.listen.filter(|listen| listen.ip().is_loopback())) {
+        bail!("nodes have a loopback of their own and cannot reach {listen}; choose 0.0.0.0 or an address of this machine");
+    }
     let id = state.id();
     let (subnet, listen) = match runtime {
         Runtime::Containerd => {
@@ -179,7 +182,7 @@ pub(crate) fn start_control_plane(state: &StateDir, cluster: &Cluster, flags: &[
         for (flag, value) in [
             ("--data-dir", directory.display().to_string()),
             ("--listen", cluster.listen.to_string()),
-            ("--advertise-address", cluster.listen.ip().to_string()),
+            ("--advertise-address", cluster.advertised().ip().to_string()),
             ("--write-kubeconfig", cluster.kubeconfig.display().to_string()),
         ] {
             command.extend([flag.to_string(), value]);
@@ -189,7 +192,7 @@ pub(crate) fn start_control_plane(state: &StateDir, cluster: &Cluster, flags: &[
         supervise::start(&command, &cluster.id, cgroup.as_deref(), &log, &pid_file)?;
     }
     let answers = wait_until(Duration::from_secs(30), || {
-        cluster.kubeconfig.exists() && std::net::TcpStream::connect_timeout(&cluster.listen, Duration::from_secs(1)).is_ok()
+        cluster.kubeconfig.exists() && std::net::TcpStream::connect_timeout(&cluster.advertised(), Duration::from_secs(1)).is_ok()
     });
     if !answers {
         bail!("the API server does not answer at {}; its log is {}", cluster.listen, log.display());
