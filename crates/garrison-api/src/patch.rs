@@ -4,6 +4,7 @@ mod strategic;
 
 use crate::schema;
 use crate::status_error::Status;
+use json_patch::{AddOperation, PatchError, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
 use serde_json::Value;
 
 /// What clients may send, for answers of 415.
@@ -27,13 +28,9 @@ pub fn apply(api_version: &str, kind: &str, current: &Value, content_type: &str,
         if operations.len() > MOST_OPERATIONS {
             return Err(Status::too_large(MOST_OPERATIONS));
         }
-        let refused = |error: json_patch::PatchError| {
-            let mut status =
-                Status::bad_request(format!("the server rejected our request due to an error in our request: {error}"));
-            (status.code, status.reason) = (422, "Invalid".into());
-            status
-        };
-        json_patch::patch(&mut patched, &operations).map_err(refused)?;
+        for (number, operation) in operations.iter().enumerate() {
+            operate(&mut patched, operation).map_err(|error| refused(number, &error))?;
+        }
         return Ok(patched);
     }
     let patch: Value = serde_json::from_slice(body).map_err(malformed)?;
@@ -47,6 +44,32 @@ pub fn apply(api_version: &str, kind: &str, current: &Value, content_type: &str,
     strategic::merge(schema::of_kind(api_version, kind), &mut patched, patch)
         .map_err(|why| Status::bad_request(format!("error decoding patch: {why}")))?;
     Ok(patched)
+}
+
+/// One operation of a JSON patch. As upstream's, `replace` sets a member that is not there: clients cannot know which
+/// fields with their default value the server leaves out.
+fn operate(object: &mut Value, operation: &PatchOperation) -> Result<(), PatchError> {
+    let operation = match operation {
+        PatchOperation::Replace(ReplaceOperation { path, value }) if lacks_member(object, path) => {
+            PatchOperation::Add(AddOperation { path: path.clone(), value: value.clone() })
+        }
+        other => other.clone(),
+    };
+    json_patch::patch(object, std::slice::from_ref(&operation))
+}
+
+/// Whether the path names a member that an object, which is there, does not have.
+fn lacks_member(object: &Value, path: &PointerBuf) -> bool {
+    let Some((parent, member)) = path.split_back() else { return false };
+    let parent = object.pointer(parent.as_str()).and_then(Value::as_object);
+    parent.is_some_and(|parent| !parent.contains_key(member.decoded().as_ref()))
+}
+
+fn refused(number: usize, error: &PatchError) -> Status {
+    let why = format!("operation {number} at path {}: {}", error.path, error.kind);
+    let mut status = Status::bad_request(format!("the server rejected our request due to an error in our request: {why}"));
+    (status.code, status.reason) = (422, "Invalid".into());
+    status
 }
 
 #[cfg(test)]

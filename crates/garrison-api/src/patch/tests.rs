@@ -88,6 +88,29 @@ fn malformed_patches_are_refused() {
     check("text/plain", "{}", 415);
 }
 
+#[test]
+fn a_json_patch_replaces_what_is_there_or_left_out() {
+    let check = |patch: Value, expected: Option<Value>| {
+        let body = serde_json::to_vec(&patch).expect("encodes");
+        let current = json!({"spec": {"a": 1, "list": [1, 2]}});
+        let patched = apply("apps/v1", "DaemonSet", &current, "application/json-patch+json", &body);
+        assert_eq!(patched.as_ref().ok(), expected.as_ref(), "{patch}: {patched:?}");
+    };
+    let one = |op: &str, path: &str| json!([{"op": op, "path": path, "value": 7}]);
+    check(one("replace", "/spec/a"), Some(json!({"spec": {"a": 7, "list": [1, 2]}})));
+    check(one("replace", "/spec/minReadySeconds"), Some(json!({"spec": {"a": 1, "list": [1, 2], "minReadySeconds": 7}})));
+    check(one("replace", "/spec/list/1"), Some(json!({"spec": {"a": 1, "list": [1, 7]}})));
+    check(one("replace", "/spec/list/2"), None);
+    check(one("replace", "/nowhere/a"), None);
+    check(one("test", "/spec/b"), None);
+    // All or nothing, each operation upon the one before.
+    check(
+        json!([{"op": "add", "path": "/spec/b", "value": 1}, {"op": "copy", "from": "/spec/b", "path": "/spec/c"}]),
+        Some(json!({"spec": {"a": 1, "b": 1, "c": 1, "list": [1, 2]}})),
+    );
+    check(json!([{"op": "remove", "path": "/spec/a"}, {"op": "remove", "path": "/spec/a"}]), None);
+}
+
 /// Upstream's own library, where kubectl is at hand, on the same object and patch.
 fn kubectl(current: &Value, patch: &Value) -> Option<Value> {
     let file = std::env::temp_dir().join(format!("garrison-patch-{}.json", std::process::id()));
