@@ -63,14 +63,70 @@ fn killing_any_part_during_a_rollout_ends_with_one_pod_on_each_node() -> Result<
         }
         let pods = cluster.wait_one_on_each(LABEL, &NODES)?;
         for pod in &pods {
-            cluster.wait(&format!("no container without a pod on {} after killing the {part}", pod.node), || {
-                let list = cluster.machine(&pod.node, &["ctr", "-n", "k8s.io", "tasks", "list", "-q"])?;
-                // Two pods here, the daemon and the network agent: a sandbox and a container each.
-                ensure!(list.lines().count() == 4, "tasks: {list}");
-                Ok(())
-            })?;
+            no_container_without_a_pod(&cluster, &pod.node).with_context(|| format!("after killing the {part}"))?;
         }
         cluster.down().with_context(|| format!("after killing the {part}"))?;
     }
     Ok(())
+}
+
+/// A small generator, so that a failure can be repeated: its seed stands in the test.
+struct Dice(u64);
+
+impl Dice {
+    fn roll<'a, T>(&mut self, sides: &'a [T]) -> &'a T {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        &sides[(self.0 >> 33) as usize % sides.len()]
+    }
+}
+
+/// Rollout upon rollout, each begun while parts of the cluster die of the one before.
+#[test]
+fn rollouts_among_random_deaths_never_double_a_daemon_and_end_well() -> Result<()> {
+    let cluster = Cluster::with_fluentd()?;
+    let mut dice = Dice(20);
+    for round in 0..20 {
+        // The server may be the one that is dead.
+        let _ = cluster.kubectl_output(&[
+            "-n",
+            "kube-system",
+            "set",
+            "env",
+            "ds/fluentd-elasticsearch",
+            &format!("ROUND={round}"),
+        ])?;
+        for _ in 0..*dice.roll(&[1, 2, 3]) {
+            let node = dice.roll(&NODES);
+            let victim = match *dice.roll(&["server", "agent", "containerd", "process"]) {
+                "server" => cluster.server_pid(),
+                "process" => cluster.machine(node, &["pkill", "-9", "rsyslogd"]).map(|_| 0),
+                part => cluster.pid(node, part),
+            };
+            // What is dead already, or not there at the moment, cannot be killed.
+            victim.and_then(kill).unwrap_or_default();
+        }
+        let mut nodes = std::collections::BTreeSet::new();
+        for pod in cluster.pods(LABEL).unwrap_or_default() {
+            let lives = !pod.terminating && !pod.node.is_empty() && !["Failed", "Succeeded"].contains(&pod.phase.as_str());
+            ensure!(!lives || nodes.insert(pod.node.clone()), "round {round}: two daemons live on {}", pod.node);
+        }
+    }
+    cluster.wait("the last rollout", || {
+        cluster.kubectl(&["-n", "kube-system", "set", "env", "ds/fluentd-elasticsearch", "ROUND=last"])?;
+        cluster.kubectl(&["-n", "kube-system", "rollout", "status", "ds/fluentd-elasticsearch", "--timeout=60s"])
+    })?;
+    cluster.wait_one_on_each(LABEL, &NODES)?;
+    for node in NODES {
+        no_container_without_a_pod(&cluster, node)?;
+    }
+    cluster.down()
+}
+
+fn no_container_without_a_pod(cluster: &Cluster, node: &str) -> Result<()> {
+    cluster.wait(&format!("no container without a pod on {node}"), || {
+        let list = cluster.machine(node, &["ctr", "-n", "k8s.io", "tasks", "list", "-q"])?;
+        // Two pods here, the daemon and the network agent: a sandbox and a container each.
+        ensure!(list.lines().count() == 4, "tasks: {list}");
+        Ok(())
+    })
 }
