@@ -33,6 +33,8 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         () = synced => {}
     }
     let queue = Queue::default();
+    context.metrics.set_synced();
+    context.metrics.show_queue("daemonset", &queue);
     triggers::subscribe(&context, &queue);
     let workers = context.config.daemonset_workers;
     let recorder = Recorder::start(context.client.clone(), COMPONENT);
@@ -62,6 +64,9 @@ impl Controller {
         let uid = set.metadata.uid.clone().unwrap_or_default();
         let mut book = book.filter(|book| book.uid == uid).unwrap_or_else(|| Book { uid, ..Book::default() });
         let outcome = self.sync(&set, &mut book).await;
+        if let Err(error) = &outcome {
+            self.context.metrics.failed(error.operation());
+        }
         self.books.lock().insert(key, book);
         outcome
     }

@@ -96,6 +96,21 @@ pub(super) enum Error {
     Status(#[source] kube::Error),
 }
 
+impl Error {
+    /// What failed, as metrics name it.
+    pub(super) fn operation(&self) -> &'static str {
+        match self {
+            Self::Superseded | Self::Read(_) => "read",
+            Self::Owner { .. } => "adopt",
+            Self::Revision { .. } | Self::Collision { .. } | Self::StaleCollisionCount => "revision",
+            Self::Relabel { .. } => "label",
+            Self::Create { .. } => "create",
+            Self::Delete { .. } => "delete",
+            Self::Status(_) => "status",
+        }
+    }
+}
+
 /// Everything of the plan but the status. The outer error says that the picture is wrong and the status not to be trusted.
 pub(super) async fn carry_out(
     controller: &Controller,
@@ -299,6 +314,7 @@ impl Hand<'_> {
                 }
                 match answer {
                     Ok(pod) => {
+                        self.controller.context.metrics.created();
                         let name = pod.metadata.name.as_deref().unwrap_or_default();
                         self.event(Kind::Normal, "SuccessfulCreate", format!("Created pod: {name}"));
                         book.pace.written(Arc::new(pod), Timestamp::now());
@@ -348,7 +364,10 @@ impl Hand<'_> {
             let requests = chunk.iter().map(async |removal| api.delete(&removal.name, &only(&removal.uid)).await.map(drop));
             for (removal, deleted) in chunk.iter().zip(join_all(requests).await) {
                 match deleted {
-                    Ok(()) => self.event(Kind::Normal, "SuccessfulDelete", format!("Deleted pod: {}", removal.name)),
+                    Ok(()) => {
+                        self.controller.context.metrics.deleted();
+                        self.event(Kind::Normal, "SuccessfulDelete", format!("Deleted pod: {}", removal.name));
+                    }
                     // Gone already, or replaced by a namesake: either way it is not there any more.
                     Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
                     Err(source) => {
