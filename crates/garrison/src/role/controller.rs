@@ -109,3 +109,23 @@ impl ControllerArgs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    const DEPLOYMENT: &str = include_str!("../../../../deploy/controller/deployment.yaml");
+
+    #[test]
+    fn the_deployment_starts_this_role_in_this_version() {
+        let deployment: serde_json::Value = serde_norway::from_str(DEPLOYMENT).expect("YAML");
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["image"], crate::role::GARRISON_IMAGE);
+        let words = container["args"].as_array().expect("arguments").iter().map(|word| word.as_str().expect("a word"));
+        let args = crate::args::Args::try_parse_from(["garrison"].into_iter().chain(words)).expect("flags that there are");
+        let crate::args::Command::Controller(controller) = args.command else { panic!("another role: {args:?}") };
+        controller.election().expect("durations that keep leaders apart");
+        let port = container["ports"][0]["containerPort"].as_u64();
+        assert_eq!(port, Some(controller.bind_address.port().into()));
+    }
+}
