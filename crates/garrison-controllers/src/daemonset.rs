@@ -17,6 +17,10 @@ use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
+/// A set some of whose writes were not seen yet is looked at again after this: if they are never seen (created and deleted
+/// while a watch was broken), no event comes either.
+const UNSEEN: Duration = Duration::from_secs(30);
+
 /// The name under which events are recorded.
 const COMPONENT: &str = "daemonset-controller";
 
@@ -84,7 +88,8 @@ impl Controller {
         };
         let written = act::write_status(self, set, status).await;
         acted.and(written)?;
-        Ok(wake_at.map(|at| Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)))
+        let pause = wake_at.map(|at| Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO));
+        Ok(pause.into_iter().chain((!book.pace.is_settled()).then_some(UNSEEN)).min())
     }
 
     fn plan(&self, set: &DaemonSet, book: &mut Book) -> Plan {

@@ -207,7 +207,7 @@ impl Hand<'_> {
                 return Err(Error::Superseded);
             }
         }
-        let adopted = |pod: Pod| book.pace.written(Arc::new(pod), Timestamp::now());
+        let adopted = |pod: Pod| self.note(pod, book);
         self.patch_owners(&plan.adopt, &[404], adopted).await?;
         self.patch_owners(&plan.adopt_revisions, &[404], |_: ControllerRevision| {}).await?;
         // Refused as invalid: it is no longer the same object.
@@ -317,7 +317,7 @@ impl Hand<'_> {
                         self.controller.context.metrics.created();
                         let name = pod.metadata.name.as_deref().unwrap_or_default();
                         self.event(Kind::Normal, "SuccessfulCreate", format!("Created pod: {name}"));
-                        book.pace.written(Arc::new(pod), Timestamp::now());
+                        self.note(pod, book);
                     }
                     // Everything here is about to go; there is nothing to tell and nothing to retry.
                     Err(kube::Error::Api(status)) if namespace_is_terminating(&status) => return Ok(()),
@@ -380,6 +380,11 @@ impl Hand<'_> {
             }
         }
         outcome
+    }
+
+    fn note(&self, pod: Pod, book: &mut Book) {
+        self.controller.context.pods.wrote(&pod);
+        book.pace.written(Arc::new(pod), Timestamp::now());
     }
 
     fn announce(&self, removal: &Removal) {
