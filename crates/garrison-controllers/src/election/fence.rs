@@ -70,12 +70,12 @@ impl Fence {
         matches!(*self.0.standing.lock(), Standing::Leads { until } if Instant::now() >= until)
     }
 
-    /// Whether the Lease was read: another may lead, but this process could.
+    /// Whether the Lease was read or written: this process could lead.
     pub fn has_heard(&self) -> bool {
         self.0.heard.load(Ordering::Relaxed)
     }
 
-    /// Whether this process works: it leads, or nobody else could.
+    /// Whether this process stands aside: another leads, or nobody yet.
     pub fn is_aside(&self) -> bool {
         matches!(*self.0.standing.lock(), Standing::Aside)
     }
