@@ -13,28 +13,44 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     directory: TempDir,
     listen: String,
+    flags: Vec<String>,
     process: Child,
 }
 
-fn spawn(directory: &Path, listen: &str) -> Result<Child> {
+/// The garrison under test.
+pub(crate) fn binary() -> Result<PathBuf> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the project")?;
-    let binary = std::env::var_os("GARRISON").map_or_else(|| project.join("target/release/garrison"), PathBuf::from);
+    Ok(std::env::var_os("GARRISON").map_or_else(|| project.join("target/release/garrison"), PathBuf::from))
+}
+
+fn spawn(directory: &Path, listen: &str, flags: &[String]) -> Result<Child> {
+    let binary = binary()?;
     let log = std::fs::OpenOptions::new().create(true).append(true).open(directory.join("log"))?;
     let mut command = Command::new(&binary);
     command.args(["server", "--listen", listen, "--data-dir"]).arg(directory.join("data"));
-    command.arg("--write-kubeconfig").arg(directory.join("kubeconfig")).stdout(log.try_clone()?).stderr(log);
+    command.args(flags).arg("--write-kubeconfig").arg(directory.join("kubeconfig")).stdout(log.try_clone()?).stderr(log);
     command.spawn().with_context(|| format!("starting {}", binary.display()))
 }
 
 impl Server {
     pub(crate) fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(flags: &[&str]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let listen = free.to_string();
-        let process = spawn(directory.path(), &listen)?;
-        let server = Self { directory, listen, process };
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let process = spawn(directory.path(), &listen, &flags)?;
+        let server = Self { directory, listen, flags, process };
         server.wait_until_ready()?;
         Ok(server)
+    }
+
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     fn wait_until_ready(&self) -> Result<()> {
@@ -44,7 +60,7 @@ impl Server {
     pub(crate) fn kill_and_restart(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
-        self.process = spawn(self.directory.path(), &self.listen)?;
+        self.process = spawn(self.directory.path(), &self.listen, &self.flags)?;
         self.wait_until_ready()
     }
 

@@ -118,12 +118,16 @@ struct Content<K> {
     objects: BTreeMap<Key, Arc<K>>,
     /// Highest resourceVersion seen, as the number it is.
     newest: u64,
+    /// Highest resourceVersion of own writes.
+    written: u64,
+    /// The same, when the list that is being read began.
+    listing: u64,
 }
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
         Self {
-            content: RwLock::new(Content { objects: BTreeMap::new(), newest: 0 }),
+            content: RwLock::new(Content { objects: BTreeMap::new(), newest: 0, written: 0, listing: 0 }),
             subscribers: Mutex::default(),
             synced: watch::Sender::new(false),
         }
@@ -166,6 +170,13 @@ impl<K: Cached> Cache<K> {
     /// Kubernetes promises since 1.35; one that is no number is never reached.
     pub fn has_reached(&self, resource_version: &str) -> bool {
         resource_version.parse::<u64>().is_ok_and(|version| version <= self.content.read().newest)
+    }
+
+    /// Takes note of an own write that was acknowledged. A list that begins from now on has reached it, even if what was
+    /// written is gone by then and nothing else in the list is as new.
+    pub fn wrote(&self, object: &K) {
+        let mut content = self.content.write();
+        content.written = content.written.max(version(object));
     }
 
     /// Calls `subscriber` with every object there is (as [`Change::Added`]), then with every change from then on.
@@ -215,7 +226,11 @@ impl<K: Cached> Cache<K> {
 
     fn take(&self, event: Event<K>, listed: &mut BTreeMap<Key, Arc<K>>) {
         match event {
-            Event::Init => listed.clear(),
+            Event::Init => {
+                listed.clear();
+                let mut content = self.content.write();
+                content.listing = content.written;
+            }
             Event::InitApply(object) => {
                 listed.insert(Key::of(&object), Arc::new(slimmed(object)));
             }
@@ -266,6 +281,10 @@ impl<K: Cached> Cache<K> {
         }
         for object in listed.into_values() {
             self.put(object);
+        }
+        {
+            let mut content = self.content.write();
+            content.newest = content.newest.max(content.listing);
         }
         self.synced.send_replace(true);
     }

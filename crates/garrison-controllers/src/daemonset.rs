@@ -17,6 +17,10 @@ use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
+/// A set some of whose writes were not seen yet is looked at again after this: if they are never seen (created and deleted
+/// while a watch was broken), no event comes either.
+const UNSEEN: Duration = Duration::from_secs(30);
+
 /// The name under which events are recorded.
 const COMPONENT: &str = "daemonset-controller";
 
@@ -33,6 +37,8 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         () = synced => {}
     }
     let queue = Queue::default();
+    context.metrics.set_synced();
+    context.metrics.show_queue("daemonset", &queue);
     triggers::subscribe(&context, &queue);
     let workers = context.config.daemonset_workers;
     let recorder = Recorder::start(context.client.clone(), COMPONENT);
@@ -62,6 +68,9 @@ impl Controller {
         let uid = set.metadata.uid.clone().unwrap_or_default();
         let mut book = book.filter(|book| book.uid == uid).unwrap_or_else(|| Book { uid, ..Book::default() });
         let outcome = self.sync(&set, &mut book).await;
+        if let Err(error) = &outcome {
+            self.context.metrics.failed(error.operation());
+        }
         self.books.lock().insert(key, book);
         outcome
     }
@@ -79,7 +88,8 @@ impl Controller {
         };
         let written = act::write_status(self, set, status).await;
         acted.and(written)?;
-        Ok(wake_at.map(|at| Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO)))
+        let pause = wake_at.map(|at| Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO));
+        Ok(pause.into_iter().chain((!book.pace.is_settled()).then_some(UNSEEN)).min())
     }
 
     fn plan(&self, set: &DaemonSet, book: &mut Book) -> Plan {

@@ -103,13 +103,23 @@ impl FakeApi {
         self.record(&mut state, resource, "DELETED", object);
     }
 
+    /// Takes an object away without an event: watches are told instead that they missed something and must list anew.
+    pub(crate) fn remove_unseen(&self, plural: &'static str, name: &str) {
+        let mut state = self.0.state.lock();
+        state.objects.retain(|(kind, _, known), _| *kind != plural || known != name);
+        let version = *self.0.version.borrow() + 1;
+        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
+        state.changes.push((version, plural, json!({"type": "ERROR", "object": status})));
+        self.0.version.send_replace(version);
+    }
+
     /// All objects of a kind, by name.
     pub(crate) fn list(&self, plural: &str) -> Vec<Value> {
         let state = self.0.state.lock();
         state.objects.iter().filter(|((kind, _, _), _)| *kind == plural).map(|(_, object)| object.clone()).collect()
     }
 
-    /// The requests so far, `METHOD path`.
+    /// The requests so far, `METHOD path`; the method of a watch is `WATCH`.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.0.state.lock().requests.clone()
     }
@@ -139,6 +149,7 @@ impl FakeApi {
             && target.name.is_none()
             && target.query.contains("watch=true")
         {
+            self.0.state.lock().requests.push(format!("WATCH {path}"));
             return Response::new(self.watch(target));
         }
         let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -15,12 +15,17 @@
 //! | [`service_account`] | each namespace has service account `default` and the root CA |
 //! | [`node_ipam`] | each node has its own range of pod addresses |
 //!
+//! [`election`] lets one of several processes work, [`metrics`] tells what was done.
+//!
 //! This room must run unchanged against a foreign cluster: it knows neither the server nor the store.
 
 pub mod cache;
 mod cause;
+pub mod election;
 pub mod event;
+pub mod metrics;
 pub mod queue;
+pub mod selection;
 
 pub mod daemonset;
 pub mod garbage;
@@ -42,6 +47,8 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Node, Pod, ServiceAccount},
 };
 use kube::{Api, Client};
+use metrics::Metrics;
+use selection::Selection;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +56,8 @@ use tokio_util::sync::CancellationToken;
 /// Settings of all loops.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Which loops run.
+    pub controllers: Selection,
     /// How many DaemonSets are planned at the same time.
     pub daemonset_workers: usize,
     /// How long a node may be silent before it counts as unreachable.
@@ -70,6 +79,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            controllers: Selection::default(),
             daemonset_workers: 2,
             node_monitor_grace_period: Duration::from_secs(40),
             node_startup_grace_period: Duration::from_secs(60),
@@ -88,6 +98,8 @@ pub struct Context {
     pub client: Client,
     /// Settings.
     pub config: Config,
+    /// What was done.
+    pub metrics: Arc<Metrics>,
     /// All pods.
     pub pods: Cache<Pod>,
     /// All nodes.
@@ -108,9 +120,14 @@ pub struct Context {
 
 impl Context {
     fn new(client: Client, config: Config) -> Arc<Self> {
+        Self::counted(client, config, Arc::default())
+    }
+
+    fn counted(client: Client, config: Config, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             client,
             config,
+            metrics,
             pods: Cache::default(),
             nodes: Cache::default(),
             daemon_sets: Cache::default(),
@@ -137,7 +154,7 @@ pub enum Error {
     Panicked(#[source] tokio::task::JoinError),
 }
 
-/// Runs every loop until `shutdown`, or until one of them fails.
+/// Runs the loops that are chosen until `shutdown`, or until one of them fails.
 ///
 /// # Errors
 /// When a loop panics or ends by itself. Refusals and outages of the API are retried, they are no errors here.
@@ -145,15 +162,15 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
     let context = Context::new(client.clone(), config);
     let mut loops = Loops::new(shutdown);
     loops.feed_caches(&context);
-    loops.spawn("daemonset", daemonset::run(context.clone(), loops.shutdown.clone()));
-    loops.spawn("scheduler", scheduler::run(context.clone(), loops.shutdown.clone()));
-    loops.spawn("node lifecycle", node_lifecycle::run(context.clone(), loops.shutdown.clone()));
-    loops.spawn("taint eviction", taint_eviction::run(context.clone(), loops.shutdown.clone()));
-    loops.spawn("pod garbage", pod_gc::run(context.clone(), loops.shutdown.clone()));
-    loops.spawn("garbage", garbage::run(context.clone(), loops.shutdown.clone()));
-    loops.spawn("namespace", namespace::run(context.clone(), loops.shutdown.clone()));
-    loops.spawn("service account", service_account::run(context.clone(), loops.shutdown.clone()));
-    loops.spawn("node address", node_ipam::run(context.clone(), loops.shutdown.clone()));
+    loops.start("daemonset", &context, daemonset::run);
+    loops.start("scheduler", &context, scheduler::run);
+    loops.start("node-lifecycle", &context, node_lifecycle::run);
+    loops.start("taint-eviction", &context, taint_eviction::run);
+    loops.start("pod-garbage", &context, pod_gc::run);
+    loops.start("garbage", &context, garbage::run);
+    loops.start("namespace", &context, namespace::run);
+    loops.start("service-account", &context, service_account::run);
+    loops.start("node-ipam", &context, node_ipam::run);
     loops.join().await
 }
 
@@ -161,8 +178,13 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_daemonset_only(client: Client, config: Config, shutdown: CancellationToken) -> Result<(), Error> {
-    let context = Context::new(client, config);
+pub async fn run_daemonset_only(
+    client: Client,
+    config: Config,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let context = Context::counted(client, config, metrics);
     let mut loops = Loops::new(shutdown);
     loops.feed_daemonset_caches(&context);
     loops.spawn("daemonset", daemonset::run(context.clone(), loops.shutdown.clone()));
@@ -185,6 +207,15 @@ impl Loops {
             task.await;
             name
         });
+    }
+
+    fn start<F>(&mut self, name: &'static str, context: &Arc<Context>, run: fn(Arc<Context>, CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if context.config.controllers.has(name) {
+            self.spawn(name, run(context.clone(), self.shutdown.clone()));
+        }
     }
 
     fn feed<K: cache::Cached>(&mut self, name: &'static str, context: &Arc<Context>, cache: fn(&Context) -> &Cache<K>) {

@@ -4,12 +4,14 @@
 //! most once, however often it is added, and one that is added while a worker has it comes back afterwards. Two workers
 //! never have the same key.
 
+pub mod figures;
 #[cfg(test)]
 mod tests;
 
+use figures::{Durations, Figures};
 use parking_lot::Mutex;
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     fmt::Display,
     hash::Hash,
     sync::Arc,
@@ -44,24 +46,41 @@ struct Shared<K> {
 
 struct State<K> {
     ready: VecDeque<K>,
-    /// The keys in `ready`.
-    waiting: HashSet<K>,
-    /// The keys that a worker has, and whether they were added meanwhile.
-    active: HashMap<K, bool>,
+    /// The keys in `ready`, and since when they are.
+    waiting: HashMap<K, Instant>,
+    /// The keys that a worker has.
+    active: HashMap<K, Active>,
     delayed: BTreeSet<(Instant, K)>,
     due: HashMap<K, Instant>,
     failures: HashMap<K, u32>,
+    counts: Counts,
+}
+
+struct Active {
+    since: Instant,
+    /// Since when it has to be looked at once more.
+    added_meanwhile: Option<Instant>,
+}
+
+/// What has happened so far.
+#[derive(Default)]
+struct Counts {
+    adds: u64,
+    retries: u64,
+    waited: Durations,
+    worked: Durations,
 }
 
 impl<K: WorkKey> Default for Queue<K> {
     fn default() -> Self {
         let state = State {
             ready: VecDeque::new(),
-            waiting: HashSet::new(),
+            waiting: HashMap::new(),
             active: HashMap::new(),
             delayed: BTreeSet::new(),
             due: HashMap::new(),
             failures: HashMap::new(),
+            counts: Counts::default(),
         };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
     }
@@ -87,6 +106,7 @@ impl<K: WorkKey> Queue<K> {
     pub fn add_failed(&self, key: K) {
         let pause = {
             let mut state = self.0.state.lock();
+            state.counts.retries += 1;
             let failures = state.failures.entry(key.clone()).or_insert(0);
             *failures += 1;
             pause(*failures)
@@ -99,6 +119,22 @@ impl<K: WorkKey> Queue<K> {
         self.0.state.lock().failures.remove(key);
     }
 
+    /// What the queue has done and is doing.
+    pub fn figures(&self) -> Figures {
+        let now = Instant::now();
+        let state = self.0.state.lock();
+        let running = || state.active.values().map(|active| now - active.since);
+        Figures {
+            depth: state.ready.len(),
+            adds: state.counts.adds,
+            retries: state.counts.retries,
+            waited: state.counts.waited.clone(),
+            worked: state.counts.worked.clone(),
+            unfinished: running().sum(),
+            longest: running().max().unwrap_or_default(),
+        }
+    }
+
     /// Waits for a key. No other worker gets it until the [`Taken`] is dropped.
     pub async fn take(&self) -> Taken<K> {
         loop {
@@ -106,9 +142,7 @@ impl<K: WorkKey> Queue<K> {
             let due = {
                 let mut state = self.0.state.lock();
                 state.release_due(Instant::now());
-                if let Some(key) = state.ready.pop_front() {
-                    state.waiting.remove(&key);
-                    state.active.insert(key.clone(), false);
+                if let Some(key) = state.pop(Instant::now()) {
                     if !state.ready.is_empty() || !state.delayed.is_empty() {
                         // The rest is for the next worker, who must also learn of the next delay.
                         self.0.changed.notify_one();
@@ -166,23 +200,44 @@ pub struct Taken<K: WorkKey> {
 
 impl<K: WorkKey> Drop for Taken<K> {
     fn drop(&mut self) {
-        let added_meanwhile = {
-            let mut state = self.queue.0.state.lock();
-            state.active.remove(&self.key).unwrap_or(false)
-        };
-        if added_meanwhile {
-            self.queue.add(self.key.clone());
+        let again = self.queue.0.state.lock().put_back(&self.key, Instant::now());
+        if again {
+            self.queue.0.changed.notify_one();
         }
     }
 }
 
 impl<K: WorkKey> State<K> {
     fn add(&mut self, key: K) {
-        if let Some(added_meanwhile) = self.active.get_mut(&key) {
-            *added_meanwhile = true;
-        } else if self.waiting.insert(key.clone()) {
+        let now = Instant::now();
+        if let Some(active) = self.active.get_mut(&key) {
+            self.counts.adds += u64::from(active.added_meanwhile.is_none());
+            active.added_meanwhile.get_or_insert(now);
+        } else if !self.waiting.contains_key(&key) {
+            self.counts.adds += 1;
+            self.waiting.insert(key.clone(), now);
             self.ready.push_back(key);
         }
+    }
+
+    fn pop(&mut self, now: Instant) -> Option<K> {
+        let key = self.ready.pop_front()?;
+        if let Some(since) = self.waiting.remove(&key) {
+            self.counts.waited.count(now - since);
+        }
+        self.active.insert(key.clone(), Active { since: now, added_meanwhile: None });
+        Some(key)
+    }
+
+    /// Takes a key back from its worker; whether it waits again.
+    fn put_back(&mut self, key: &K, now: Instant) -> bool {
+        let Some(active) = self.active.remove(key) else { return false };
+        self.counts.worked.count(now - active.since);
+        if let Some(since) = active.added_meanwhile {
+            self.waiting.insert(key.clone(), since);
+            self.ready.push_back(key.clone());
+        }
+        active.added_meanwhile.is_some()
     }
 
     fn delay(&mut self, key: K, due: Instant) {

@@ -9,10 +9,12 @@
 //! - [`schedule`]: which node an unbound pod gets.
 //! - [`node_lifecycle`]: health, conditions, taints, eviction.
 //! - [`garbage`]: orphans, owner references, pods of vanished nodes.
+//! - [`election`]: who of several controllers leads.
 //! - [`pod`]: one pod on one node, as the agent sees it.
 
 pub mod backoff;
 pub mod daemonset;
+pub mod election;
 pub mod garbage;
 pub mod node_lifecycle;
 pub mod placement;

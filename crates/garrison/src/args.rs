@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Status(commands::Status),
     /// The control plane: API server, DaemonSet controller, scheduler, node lifecycle
     Server(role::server::ServerArgs),
+    /// The DaemonSet controller alone, for a cluster whose own is switched off
+    Controller(role::controller::ControllerArgs),
     /// The node agent: makes this machine a node
     Agent(Box<role::agent::AgentArgs>),
     /// The network daemon: CNI configuration and routes of one node
@@ -62,6 +64,7 @@ impl Command {
             Self::Node(node) => node.run(),
             Self::Status(status) => status.run(),
             Self::Server(server) => server.run(),
+            Self::Controller(controller) => controller.run(),
             Self::Agent(agent) => agent.run(),
             Self::NetworkAgent(agent) => {
                 role::log_to_stderr();

@@ -1,6 +1,8 @@
 //! What this process can be: `server`, `agent`, `controller`, and the small parts that images are made of.
 
 pub(crate) mod agent;
+pub(crate) mod controller;
+mod duration;
 pub(crate) mod pause;
 pub(crate) mod server;
 

@@ -64,6 +64,19 @@ fn versions_are_reached_as_numbers() {
 }
 
 #[test]
+fn a_list_has_reached_what_was_written_before_it_began() {
+    use Event::*;
+    let cache = Cache::default();
+    let mut listed = BTreeMap::new();
+    cache.wrote(&object("a", "1", 5));
+    cache.take(Init, &mut listed);
+    cache.wrote(&object("b", "2", 7));
+    assert!(!cache.has_reached("5"), "the list is not complete");
+    cache.take(InitDone, &mut listed);
+    assert_eq!(["5", "7"].map(|version| cache.has_reached(version)), [true, false]);
+}
+
+#[test]
 fn a_late_subscriber_hears_of_what_is_there() {
     let cache = check(vec![Event::Apply(object("a", "1", 1))], "+a1");
     let log = Arc::new(Mutex::new(Vec::new()));

@@ -96,6 +96,21 @@ pub(super) enum Error {
     Status(#[source] kube::Error),
 }
 
+impl Error {
+    /// What failed, as metrics name it.
+    pub(super) fn operation(&self) -> &'static str {
+        match self {
+            Self::Superseded | Self::Read(_) => "read",
+            Self::Owner { .. } => "adopt",
+            Self::Revision { .. } | Self::Collision { .. } | Self::StaleCollisionCount => "revision",
+            Self::Relabel { .. } => "label",
+            Self::Create { .. } => "create",
+            Self::Delete { .. } => "delete",
+            Self::Status(_) => "status",
+        }
+    }
+}
+
 /// Everything of the plan but the status. The outer error says that the picture is wrong and the status not to be trusted.
 pub(super) async fn carry_out(
     controller: &Controller,
@@ -192,7 +207,7 @@ impl Hand<'_> {
                 return Err(Error::Superseded);
             }
         }
-        let adopted = |pod: Pod| book.pace.written(Arc::new(pod), Timestamp::now());
+        let adopted = |pod: Pod| self.note(pod, book);
         self.patch_owners(&plan.adopt, &[404], adopted).await?;
         self.patch_owners(&plan.adopt_revisions, &[404], |_: ControllerRevision| {}).await?;
         // Refused as invalid: it is no longer the same object.
@@ -299,9 +314,10 @@ impl Hand<'_> {
                 }
                 match answer {
                     Ok(pod) => {
+                        self.controller.context.metrics.created();
                         let name = pod.metadata.name.as_deref().unwrap_or_default();
                         self.event(Kind::Normal, "SuccessfulCreate", format!("Created pod: {name}"));
-                        book.pace.written(Arc::new(pod), Timestamp::now());
+                        self.note(pod, book);
                     }
                     // Everything here is about to go; there is nothing to tell and nothing to retry.
                     Err(kube::Error::Api(status)) if namespace_is_terminating(&status) => return Ok(()),
@@ -348,7 +364,10 @@ impl Hand<'_> {
             let requests = chunk.iter().map(async |removal| api.delete(&removal.name, &only(&removal.uid)).await.map(drop));
             for (removal, deleted) in chunk.iter().zip(join_all(requests).await) {
                 match deleted {
-                    Ok(()) => self.event(Kind::Normal, "SuccessfulDelete", format!("Deleted pod: {}", removal.name)),
+                    Ok(()) => {
+                        self.controller.context.metrics.deleted();
+                        self.event(Kind::Normal, "SuccessfulDelete", format!("Deleted pod: {}", removal.name));
+                    }
                     // Gone already, or replaced by a namesake: either way it is not there any more.
                     Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
                     Err(source) => {
@@ -361,6 +380,11 @@ impl Hand<'_> {
             }
         }
         outcome
+    }
+
+    fn note(&self, pod: Pod, book: &mut Book) {
+        self.controller.context.pods.wrote(&pod);
+        book.pace.written(Arc::new(pod), Timestamp::now());
     }
 
     fn announce(&self, removal: &Removal) {

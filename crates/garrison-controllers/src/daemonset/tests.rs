@@ -1,5 +1,7 @@
 //! The loop against an API: what it writes, what wakes it, what it does when refused or started anew.
 
+mod permissions;
+
 use super::triggers::{after_node, after_pod, after_revision};
 use crate::{
     Config,
@@ -19,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 fn start(api: &FakeApi) -> (JoinHandle<()>, CancellationToken) {
     let shutdown = CancellationToken::new();
     let (client, token) = (api.client(), shutdown.clone());
-    let running = tokio::spawn(async move { run_daemonset_only(client, Config::default(), token).await.expect("the loop runs") });
+    let running = tokio::spawn(async move {
+        run_daemonset_only(client, Config::default(), Arc::default(), token).await.expect("the loop runs")
+    });
     (running, shutdown)
 }
 

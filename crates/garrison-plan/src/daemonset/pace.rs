@@ -65,6 +65,11 @@ impl Pace {
         pods
     }
 
+    /// Whether everything was seen that was written.
+    pub fn is_settled(&self) -> bool {
+        self.written.is_empty() && self.deleted.is_empty()
+    }
+
     /// The pods whose deletion was accepted and is not seen yet.
     pub fn deleting(&self) -> BTreeSet<String> {
         self.deleted.keys().cloned().collect()

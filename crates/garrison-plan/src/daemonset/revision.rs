@@ -95,7 +95,7 @@ pub fn history(set: &DaemonSet, selector: &Labels, revisions: &[Arc<ControllerRe
     claimed.sort_by(|one, other| (one.revision, &one.metadata.name).cmp(&(other.revision, &other.metadata.name)));
     let data = data(set);
     let (mut current, old): (Vec<_>, Vec<_>) =
-        claimed.into_iter().partition(|revision| revision.data.as_ref().is_some_and(|stored| stored.0 == data));
+        claimed.into_iter().partition(|revision| revision.data.as_ref().is_some_and(|stored| same(&stored.0, &data)));
     let next = old.iter().map(|revision| revision.revision).max().unwrap_or(0).max(0) + 1;
     history.old = old;
     match current.pop() {
@@ -130,6 +130,23 @@ pub fn data(set: &DaemonSet) -> Value {
     let mut template = template.and_then(|template| serde_json::to_value(template).ok()).unwrap_or_else(|| json!({}));
     template["$patch"] = json!("replace");
     json!({ "spec": { "template": template } })
+}
+
+/// Whether two data say the same. Kubernetes before 1.34 wrote `creationTimestamp: null`: an upgrade is no rollout.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let agrees = |key: &String, value: &Value, there: &serde_json::Map<String, Value>| {
+                there.get(key).map_or(value.is_null(), |counterpart| same(value, counterpart))
+            };
+            one.iter().all(|(key, value)| agrees(key, value, other))
+                && other.iter().all(|(key, value)| value.is_null() || one.contains_key(key))
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (one, other) => one == other,
+    }
 }
 
 /// The bytes that kubectl compares: keys sorted, no space, and the characters that Go's encoder escapes escaped.

@@ -2,7 +2,9 @@
 //!
 //! The loops' client calls the server's router as a function; they would run unchanged against any other cluster.
 
+use super::duration::duration;
 use anyhow::{Context, Result};
+use garrison_controllers::selection::Selection;
 use garrison_server::Server;
 use garrison_server::identity::User;
 use std::io::Write;
@@ -30,8 +32,11 @@ pub(crate) struct ServerArgs {
     /// Write an administrator's kubeconfig there
     #[arg(long, value_name = "FILE")]
     write_kubeconfig: Option<PathBuf>,
+    /// The control loops that run: `*` is all, `-NAME` all but that one
+    #[arg(long, value_name = "LIST", default_value = "*", allow_hyphen_values = true)]
+    controllers: Selection,
     /// How long a node may be silent before it counts as unreachable
-    #[arg(long, value_name = "SECONDS", default_value = "40s", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "40s", value_parser = duration)]
     node_monitor_grace_period: Duration,
     /// The range that pods get their addresses from
     #[arg(long, value_name = "CIDR", default_value = "10.244.0.0/16")]
@@ -39,18 +44,6 @@ pub(crate) struct ServerArgs {
     /// Prefix length of one node's share of it
     #[arg(long, value_name = "BITS", default_value_t = 24)]
     node_cidr_mask_size: u8,
-}
-
-/// `40s`, `2m`, or plain seconds.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let (number, factor) = match text.strip_suffix('m') {
-        Some(number) => (number, 60),
-        None => (text.strip_suffix('s').unwrap_or(text), 1),
-    };
-    number
-        .parse::<u64>()
-        .map(|number| Duration::from_secs(number * factor))
-        .map_err(|_| format!("{text} is no time like 40s or 2m"))
 }
 
 /// The address of the interface that leads outside: no packet is sent.
@@ -86,6 +79,7 @@ impl ServerArgs {
         let shutdown = CancellationToken::new();
         tokio::spawn(super::cancel_on_signal(shutdown.clone()));
         let settings = garrison_controllers::Config {
+            controllers: self.controllers,
             node_monitor_grace_period: self.node_monitor_grace_period,
             cluster_cidr: self.cluster_cidr,
             node_cidr_mask: self.node_cidr_mask_size,
@@ -114,14 +108,4 @@ fn write_secret(file: &Path, content: &str) -> Result<()> {
         std::fs::rename(&new, file)
     };
     write().with_context(|| format!("writing {}", file.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn times_are_read() {
-        for (text, wanted) in [("40s", Ok(40)), ("2m", Ok(120)), ("7", Ok(7)), ("x", Err(())), ("-1s", Err(()))] {
-            assert_eq!(super::seconds(text).map(|time| time.as_secs()).map_err(drop), wanted, "{text}");
-        }
-    }
 }

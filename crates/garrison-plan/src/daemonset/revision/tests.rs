@@ -68,6 +68,19 @@ fn the_current_revision_is_found_by_its_content() {
 }
 
 #[test]
+fn what_another_version_wrote_as_null_is_no_other_template() {
+    let check = |one: Value, other: Value, expected: bool| {
+        assert_eq!((same(&one, &other), same(&other, &one)), (expected, expected), "{one} {other}");
+    };
+    check(json!({"metadata": {"creationTimestamp": null, "labels": {}}}), json!({"metadata": {"labels": {}}}), true);
+    check(json!([{"a": null}, 1]), json!([{}, 1]), true);
+    check(json!([null]), json!([]), false);
+    check(json!({"a": {}}), json!({}), false);
+    check(json!({"a": 1, "b": null}), json!({"a": 2}), false);
+    check(json!({"a": 1}), json!({"b": 1}), false);
+}
+
+#[test]
 fn owners_of_revisions() {
     let orphan = stored("x", "b", 1, json!({"ownerReferences": []}));
     let foreign = stored("y", "b", 1, json!({"ownerReferences": [{"uid": "other", "controller": true}]}));
