@@ -316,7 +316,7 @@ impl Hand<'_> {
                     Ok(pod) => {
                         self.controller.context.metrics.created();
                         let name = pod.metadata.name.as_deref().unwrap_or_default();
-                        self.event(Kind::Normal, "SuccessfulCreate", format!("Created pod: {name}"));
+                        self.event(Kind::Normal, "SuccessfulCreate", format!("Created pod: {name} for node {}", creation.node));
                         self.note(pod, book);
                     }
                     // Everything here is about to go; there is nothing to tell and nothing to retry.
@@ -366,7 +366,11 @@ impl Hand<'_> {
                 match deleted {
                     Ok(()) => {
                         self.controller.context.metrics.deleted();
-                        self.event(Kind::Normal, "SuccessfulDelete", format!("Deleted pod: {}", removal.name));
+                        self.event(
+                            Kind::Normal,
+                            "SuccessfulDelete",
+                            format!("Deleted pod: {} on node {}: {}", removal.name, removal.node, removal.why),
+                        );
                     }
                     // Gone already, or replaced by a namesake: either way it is not there any more.
                     Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}

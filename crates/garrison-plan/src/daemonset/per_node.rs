@@ -7,6 +7,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::fmt;
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,19 @@ pub enum Why {
     NodeGone,
     /// It is of an older template.
     Outdated,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed => f.write_str("it failed"),
+            Self::Succeeded => f.write_str("it ended, though daemons should not"),
+            Self::Surplus => f.write_str("there is a better one"),
+            Self::Refused(obstacle) => write!(f, "it may not be there, {obstacle}"),
+            Self::NodeGone => f.write_str("there is no such node"),
+            Self::Outdated => f.write_str("it is of an older template"),
+        }
+    }
 }
 
 /// How things stand on a node: the reason for whatever is or is not done there.

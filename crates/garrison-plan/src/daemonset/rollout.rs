@@ -91,6 +91,14 @@ pub fn replace_stage(cell: &Cell, rules: &Rules) -> Stage {
         None | Some(Pair { old: None, new: None } | Pair { old: Some(_), new: Some(_) }) => Stage::Busy,
         Some(Pair { old: None, new: Some((_, new)) }) if rules.is_available(new) => Stage::Settled,
         Some(Pair { old: None, new: Some(_) }) => Stage::Busy,
+        // Once deleted it would not come back: upstream deletes it all the same (behaviour reference, W8).
+        Some(Pair { old: Some((_, old)), new: None }) if !should_run => {
+            if rules.is_available(old) {
+                Stage::Settled
+            } else {
+                Stage::Busy
+            }
+        }
         Some(Pair { old: Some((place, old)), new: None }) if rules.is_available(old) => Stage::MayDelete(place),
         Some(Pair { old: Some((place, _)), new: None }) => Stage::DeleteNow(place),
     }
