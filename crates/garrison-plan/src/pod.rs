@@ -136,7 +136,8 @@ pub struct Memory {
     /// What is wrong with volumes or sandbox.
     trouble: Option<Trouble>,
     containers: BTreeMap<String, ContainerMemory>,
-    ending: Option<terminate::Ending>,
+    /// When the grace of a deletion is over, by this machine's clock, for the server's may differ.
+    ends_at: Option<Timestamp>,
     torn_down: Option<terminate::TornDown>,
     /// Whether the API has taken the deletion.
     deleted: bool,
@@ -164,13 +165,24 @@ impl Memory {
 
 #[derive(Debug, Clone, PartialEq, Default)]
 struct ContainerMemory {
+    /// The image that was last to be started; what is known of another says nothing of it.
+    image: Option<String>,
+    /// The container that was last stopped so that another could take its place.
+    replaced: Option<String>,
     /// Restarts after an exit.
-    crash: Option<Attempts>,
+    crash: Option<Crash>,
     /// Why it could not be started.
     trouble: Option<Trouble>,
     /// The container the probes below speak of.
     probed_id: String,
     probes: BTreeMap<ProbeKind, probe::Tally>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Crash {
+    /// The ended container that the last restart followed.
+    after: String,
+    attempts: Attempts,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -329,6 +341,7 @@ pub fn plan(facts: &Facts<'_>, memory: &mut Memory) -> Plan {
     let view = View::new(facts);
     let mut plan = Plan::default();
     memory.forget_old_probes(&view);
+    memory.killed.retain(|id| facts.containers.iter().any(|container| container.id == *id));
     if terminate::is_over(&view, memory) {
         terminate::wind_down(&view, memory, &mut plan);
     } else {

@@ -32,6 +32,14 @@ impl Rejection {
 pub fn admit(pod: &Pod, node: &Node, others: &[&Pod]) -> Result<(), Rejection> {
     let Some(spec) = &pod.spec else { return Ok(()) };
     pressure(pod, node)?;
+    // As upstream, by the pod's own label; its selector is a matter of affinity.
+    let label = pod.metadata.labels.as_ref().and_then(|labels| labels.get("kubernetes.io/os"));
+    if label.is_some_and(|label| label != "linux") {
+        return Err(Rejection {
+            reason: "PodOSSelectorNodeLabelDoesNotMatch".into(),
+            message: "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label".into(),
+        });
+    }
     let os = spec.os.as_ref().map_or("linux", |os| os.name.as_str());
     if os != "linux" {
         return Err(Rejection {
@@ -41,15 +49,15 @@ pub fn admit(pod: &Pod, node: &Node, others: &[&Pod]) -> Result<(), Rejection> {
     }
     resources(spec, node, others)?;
     let demand = Demand::of(spec);
+    if demand.wrong_labels(node).is_some() {
+        return Err(Rejection::predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector"));
+    }
     if demand.wrong_node(node).is_some() {
         return Err(Rejection::predicate("NodeName", "node(s) didn't match the requested node name"));
     }
     let taken: Vec<ports::HostPort> = others.iter().filter_map(|other| other.spec.as_ref()).flat_map(ports::of).collect();
     if ports::conflict(&ports::of(spec), &taken).is_some() {
         return Err(Rejection::predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports"));
-    }
-    if demand.wrong_labels(node).is_some() {
-        return Err(Rejection::predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector"));
     }
     match demand.wrong_taint(node, &[Effect::NoExecute]) {
         Some(obstacle) => Err(Rejection::predicate("TaintToleration", &format!("node(s) had untolerated taint: {obstacle}"))),

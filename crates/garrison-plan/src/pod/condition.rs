@@ -118,7 +118,9 @@ fn ready(view: &View<'_>, containers: &Verdict, in_api: &[PodCondition]) -> Verd
             match in_api.iter().find(|condition| condition.type_ == *kind) {
                 None => Some(format!("corresponding condition of pod readiness gate \"{kind}\" does not exist.")),
                 Some(condition) if condition.status == "True" => None,
-                Some(_) => Some(format!("the status of pod readiness gate \"{kind}\" is not \"True\", but False")),
+                Some(condition) => {
+                    Some(format!("the status of pod readiness gate \"{kind}\" is not \"True\", but {}", condition.status))
+                }
             }
         })
         .collect();

@@ -32,12 +32,12 @@ pub(super) struct Reporter<'a> {
 
 impl Reporter<'_> {
     pub(super) fn report(&self, spec: &core::Container, role: Role) -> ContainerStatus {
-        let previous = self.previous(&spec.name);
+        let previous = self.memory.reported(&spec.name);
         let newest = self.view.newest(&spec.name);
         let older = self.view.attempts(&spec.name).nth(1).filter(|older| older.state != ContainerState::Created);
         let (state, last_state) = match newest {
             Some(newest) => self.states(spec, newest, older, previous),
-            None => self.states_without_container(spec, previous),
+            None => self.states_without_container(spec, role, previous),
         };
         let ready = newest.is_some_and(|newest| match role {
             Role::Init => newest.state == ContainerState::Exited && newest.exit_code == 0,
@@ -65,12 +65,6 @@ impl Reporter<'_> {
         }
     }
 
-    fn previous(&self, name: &str) -> Option<&ContainerStatus> {
-        let status = &self.memory.status;
-        let lists = [&status.container_statuses, &status.init_container_statuses];
-        lists.into_iter().flatten().flatten().find(|status| status.name == name)
-    }
-
     fn states(
         &self,
         spec: &core::Container,
@@ -78,7 +72,10 @@ impl Reporter<'_> {
         older: Option<&Container>,
         previous: Option<&ContainerStatus>,
     ) -> (State, Option<State>) {
-        let before = || older.map(|older| self.terminated(older)).or_else(|| previous?.last_state.clone());
+        let own = self.full_id(newest);
+        let of_another = |state: &State| state.terminated.as_ref().is_some_and(|ended| ended.container_id.as_ref() != Some(&own));
+        let reported = || previous?.last_state.clone().filter(of_another);
+        let before = || older.map(|older| self.terminated(older)).or_else(reported);
         match newest.state {
             ContainerState::Running => {
                 let started_at = newest.started_at.map(Time);
@@ -95,43 +92,31 @@ impl Reporter<'_> {
 
     /// For an ended container: what it waits for, if it is to run again but not yet.
     fn waits_again(&self, spec: &core::Container, ended: &Container) -> Option<State> {
-        if self.over || !restart::wanted_again(self.view, spec, ended.exit_code) {
+        if self.over || !restart::wanted_again(self.view, self.memory, spec, ended) {
             return None;
         }
         let known = self.memory.containers.get(&spec.name);
         if known.is_some_and(|known| known.trouble.is_some()) {
             return Some(self.waiting(spec));
         }
-        let next = restart::not_before(known?.crash, restart::finished(ended))?;
-        let pause = known?.crash?.pause;
-        (next > self.view.facts.now).then(|| {
-            let pause = if pause.as_secs() % 60 == 0 { format!("{}m0s", pause.as_secs() / 60) } else { format_pause(pause) };
-            let pod = self.view.long_name();
-            waiting("CrashLoopBackOff", Some(format!("back-off {pause} restarting failed container={} pod={pod}", spec.name)))
-        })
+        let pause = format_pause(restart::pause_after(known?, ended)?);
+        let pod = self.view.long_name();
+        let message = format!("back-off {pause} restarting failed container={} pod={pod}", spec.name);
+        Some(waiting("CrashLoopBackOff", Some(message)))
     }
 
-    fn states_without_container(&self, spec: &core::Container, previous: Option<&ContainerStatus>) -> (State, Option<State>) {
-        let state = previous.and_then(|previous| previous.state.clone());
+    fn states_without_container(
+        &self,
+        spec: &core::Container,
+        role: Role,
+        previous: Option<&ContainerStatus>,
+    ) -> (State, Option<State>) {
         let last = previous.and_then(|previous| previous.last_state.clone());
-        // The runtime has forgotten a container that the API knows as running.
-        let lost = state.as_ref().filter(|state| state.running.is_some()).map(|state| State {
-            terminated: Some(ContainerStateTerminated {
-                exit_code: 137,
-                reason: Some("ContainerStatusUnknown".into()),
-                message: Some("The container could not be located; its end was not observed".into()),
-                started_at: state.running.as_ref().and_then(|running| running.started_at.clone()),
-                container_id: previous.and_then(|previous| previous.container_id.clone()),
-                ..ContainerStateTerminated::default()
-            }),
-            ..State::default()
-        });
-        let ended = lost.or_else(|| state.filter(|state| state.terminated.is_some()));
-        match ended {
-            Some(ended) if self.over => (ended, last),
-            Some(ended) => (self.waiting(spec), Some(ended)),
-            None => (self.waiting(spec), last),
-        }
+        let Some(ended) = self.memory.unseen_end(&spec.name) else { return (self.waiting(spec), last) };
+        // Initialization begins anew in a new sandbox, even if it was complete.
+        let again = role != Role::Main || restart::by_policy(self.view, spec, ended.exit_code);
+        let ended = State { terminated: Some(ended), ..State::default() };
+        if self.over || !again { (ended, last) } else { (self.waiting(spec), Some(ended)) }
     }
 
     fn waiting(&self, spec: &core::Container) -> State {
@@ -170,6 +155,29 @@ impl Reporter<'_> {
             }),
             ..State::default()
         }
+    }
+}
+
+impl Memory {
+    /// What was last reported of a container.
+    pub(super) fn reported(&self, name: &str) -> Option<&ContainerStatus> {
+        let lists = [&self.status.container_statuses, &self.status.init_container_statuses];
+        lists.into_iter().flatten().flatten().find(|status| status.name == name)
+    }
+
+    /// How a container ended that the runtime has forgotten. If it was known to run, its end was missed.
+    pub(super) fn unseen_end(&self, name: &str) -> Option<ContainerStateTerminated> {
+        let status = self.reported(name)?;
+        let state = status.state.as_ref()?;
+        let missed = state.running.as_ref().map(|running| ContainerStateTerminated {
+            exit_code: 137,
+            reason: Some("ContainerStatusUnknown".into()),
+            message: Some("The container could not be located; its end was not observed".into()),
+            started_at: running.started_at.clone(),
+            container_id: status.container_id.clone(),
+            ..ContainerStateTerminated::default()
+        });
+        missed.or_else(|| state.terminated.clone())
     }
 }
 

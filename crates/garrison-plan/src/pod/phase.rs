@@ -16,6 +16,12 @@ pub fn is_terminal(phase: Option<&str>) -> bool {
     matches!(phase, Some("Succeeded" | "Failed"))
 }
 
+/// The status that says that the pod has ended, once one does: ours, or what somebody wrote.
+pub(super) fn ended<'a>(view: &View<'a>, memory: &'a Memory) -> Option<&'a PodStatus> {
+    let known = [Some(&memory.status), view.facts.pod.status.as_ref()];
+    known.into_iter().flatten().find(|status| is_terminal(status.phase.as_deref()))
+}
+
 /// The status to report now.
 pub(super) fn status(view: &View<'_>, memory: &Memory) -> PodStatus {
     let pod = view.facts.pod;
@@ -26,7 +32,10 @@ pub(super) fn status(view: &View<'_>, memory: &Memory) -> PodStatus {
     let of_init = reporter("PodInitializing");
     let of_main = reporter(if init.is_empty() || initialized { "ContainerCreating" } else { "PodInitializing" });
     let role = |container| if is_sidecar(container) { Role::Sidecar } else { Role::Init };
-    let (inits, mains): (Vec<_>, Vec<_>) = if memory.rejection.is_some() {
+    let ended = ended(view, memory);
+    // Of a pod that never got as far as to wait for its containers there is nothing to tell.
+    let unborn = ended.is_some_and(|ended| ended.container_statuses.is_none()) && view.facts.containers.is_empty();
+    let (inits, mains): (Vec<_>, Vec<_>) = if memory.rejection.is_some() || unborn {
         (Vec::new(), Vec::new())
     } else {
         (
@@ -35,10 +44,13 @@ pub(super) fn status(view: &View<'_>, memory: &Memory) -> PodStatus {
         )
     };
     let gone = over && nothing_left(view, memory);
+    let phase = match ended.and_then(|ended| ended.phase.as_deref()) {
+        Some(phase) => phase,
+        None if gone => terminal_phase(view, memory, &mains),
+        None => living_phase(&mains),
+    };
     let mut status = PodStatus {
-        phase: Some(
-            if gone { terminal_phase(view, memory, &mains) } else { living_phase(view, initialized, over, &mains) }.into(),
-        ),
+        phase: Some(phase.into()),
         qos_class: Some(qos::class(pod).into()),
         start_time: memory.status.start_time.clone().or(Some(Time(view.facts.now))),
         observed_generation: pod.metadata.generation,
@@ -59,11 +71,6 @@ fn nothing_left(view: &View<'_>, memory: &Memory) -> bool {
 }
 
 fn terminal_phase(view: &View<'_>, memory: &Memory, mains: &[ContainerStatus]) -> &'static str {
-    match memory.status.phase.as_deref() {
-        Some("Succeeded") => return "Succeeded",
-        Some("Failed") => return "Failed",
-        _ => {}
-    }
     let succeeded = |status: &ContainerStatus| {
         status.state.as_ref().and_then(|state| state.terminated.as_ref()).is_some_and(|ended| ended.exit_code == 0)
     };
@@ -72,25 +79,24 @@ fn terminal_phase(view: &View<'_>, memory: &Memory, mains: &[ContainerStatus]) -
 }
 
 /// A pod is Running from the moment all its main containers have been started once.
-fn living_phase(view: &View<'_>, initialized: bool, over: bool, mains: &[ContainerStatus]) -> &'static str {
+fn living_phase(mains: &[ContainerStatus]) -> &'static str {
     let started = |status: &ContainerStatus| {
         let has = |state: Option<&k8s_openapi::api::core::v1::ContainerState>| {
             state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
         };
         has(status.state.as_ref()) || has(status.last_state.as_ref())
     };
-    let any_alive = view.alive().any(|container| main_containers(view.facts.pod).iter().any(|main| main.name == container.name));
-    if (initialized || over && any_alive) && !mains.is_empty() && mains.iter().all(started) { "Running" } else { "Pending" }
+    if !mains.is_empty() && mains.iter().all(started) { "Running" } else { "Pending" }
 }
 
 fn set_reason(view: &View<'_>, memory: &Memory, gone: bool, status: &mut PodStatus) {
-    let (reason, message) = match &memory.rejection {
-        Some(rejection) => (Some(rejection.reason.clone()), Some(format!("Pod was rejected: {}", rejection.message))),
-        None if is_terminal(memory.status.phase.as_deref()) => (memory.status.reason.clone(), memory.status.message.clone()),
-        None if gone && terminate::overdue(view, memory) => {
+    let (reason, message) = match (&memory.rejection, ended(view, memory)) {
+        (Some(rejection), _) => (Some(rejection.reason.clone()), Some(format!("Pod was rejected: {}", rejection.message))),
+        (None, Some(ended)) => (ended.reason.clone(), ended.message.clone()),
+        (None, None) if gone && terminate::overdue(view, memory) => {
             (Some("DeadlineExceeded".into()), Some("Pod was active on the node longer than the specified deadline".into()))
         }
-        None => (None, None),
+        (None, None) => (None, None),
     };
     (status.reason, status.message) = (reason, message);
 }
@@ -134,9 +140,7 @@ pub(super) fn notes(before: &PodStatus, after: &PodStatus, view: &View<'_>, memo
     let old = all(before);
     for status in all(after) {
         let reason = waiting_reason(&status);
-        let same = old
-            .iter()
-            .any(|old| old.name == status.name && waiting_reason(old) == reason && old.restart_count == status.restart_count);
+        let same = old.iter().any(|old| old.name == status.name && waiting_reason(old) == reason);
         let message = match reason {
             Some("CrashLoopBackOff") => {
                 format!("Back-off restarting failed container {} in pod {}", status.name, view.long_name())

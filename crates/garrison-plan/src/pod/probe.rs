@@ -151,8 +151,7 @@ impl Memory {
 
     /// Whether the status says of this very container that it is started and ready.
     fn believed(&self, name: &str, id: &str) -> Option<(bool, bool)> {
-        let lists = [&self.status.container_statuses, &self.status.init_container_statuses];
-        let status = lists.into_iter().flatten().flatten().find(|status| status.name == name)?;
+        let status = self.reported(name)?;
         let same = status.container_id.as_deref()?.rsplit_once("://")?.1 == id;
         same.then_some((status.started.unwrap_or(false), status.ready))
     }

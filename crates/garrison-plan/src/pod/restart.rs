@@ -1,6 +1,9 @@
 //! Whether and when an ended container is started again, and which remains are cleared away.
 
-use super::{Container, ContainerState, Memory, Plan, Step, Work, init_containers, is_sidecar, main_containers, view::View};
+use super::{
+    Container, ContainerMemory, ContainerState, Crash, Memory, Plan, Sandbox, Step, Work, init_containers, is_sidecar,
+    main_containers, view::View,
+};
 use crate::backoff::{Attempts, Backoff};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1 as core;
@@ -17,8 +20,14 @@ pub(super) const IMAGE: Backoff = CRASH;
 pub(super) const START: Backoff =
     Backoff { first: SignedDuration::from_secs(1), longest: SignedDuration::from_secs(30), forget: SignedDuration::from_mins(2) };
 
+/// Whether an ended container is to be started again: by its policy, or because it was stopped for just that.
+pub(super) fn wanted_again(view: &View<'_>, memory: &Memory, container: &core::Container, ended: &Container) -> bool {
+    let known = memory.containers.get(&container.name);
+    known.is_some_and(|known| known.replaced.as_ref() == Some(&ended.id)) || by_policy(view, container, ended.exit_code)
+}
+
 /// Whether the container's policy wants it started again after it ended with this code.
-pub(super) fn wanted_again(view: &View<'_>, container: &core::Container, exit_code: i32) -> bool {
+pub(super) fn by_policy(view: &View<'_>, container: &core::Container, exit_code: i32) -> bool {
     let by_rule = container.restart_policy_rules.iter().flatten().any(|rule| {
         let codes = rule.exit_codes.as_ref();
         rule.action == "Restart"
@@ -40,18 +49,35 @@ fn is_init(view: &View<'_>, container: &core::Container) -> bool {
     init_containers(view.facts.pod).iter().any(|init| init.name == container.name)
 }
 
-/// The earliest time to start a container again that ended at `finished`.
-pub(super) fn not_before(crash: Option<Attempts>, finished: Timestamp) -> Option<Timestamp> {
-    let past = crash.filter(|past| !CRASH.forgotten(past, finished))?;
-    Some(finished.saturating_add(past.pause).unwrap_or(Timestamp::MAX))
+/// The pause between the end of a container and its next start, if there is one to keep.
+pub(super) fn pause_after(known: &ContainerMemory, ended: &Container) -> Option<SignedDuration> {
+    // What is restarted already has kept its pause: the one remembered is for its next end.
+    let crash = known.crash.as_ref().filter(|crash| crash.after != ended.id)?;
+    (!CRASH.forgotten(&crash.attempts, finished(ended))).then_some(crash.attempts.pause)
 }
 
-/// The back-off after one more restart.
-pub(super) fn after_restart(crash: Option<Attempts>, finished: Timestamp, now: Timestamp) -> Attempts {
-    let pause = crash
-        .filter(|past| !CRASH.forgotten(past, finished))
-        .map_or(CRASH.first, |past| past.pause.saturating_mul(2).min(CRASH.longest));
-    Attempts { pause, last: now }
+/// The earliest time to start a container again.
+pub(super) fn not_before(known: &ContainerMemory, ended: &Container) -> Option<Timestamp> {
+    Some(finished(ended).saturating_add(pause_after(known, ended)?).unwrap_or(Timestamp::MAX))
+}
+
+/// Counts a restart, once, however often it is tried.
+pub(super) fn note_restart(known: &mut ContainerMemory, ended: &Container, now: Timestamp) {
+    if known.crash.as_ref().is_some_and(|crash| crash.after == ended.id) {
+        return;
+    }
+    let pause = pause_after(known, ended).map_or(CRASH.first, |past| past.saturating_mul(2).min(CRASH.longest));
+    known.crash = Some(Crash { after: ended.id.clone(), attempts: Attempts { pause, last: now } });
+}
+
+/// How a container ended that is not to be started again: as the runtime says, or if that has forgotten it, as was told.
+pub(super) fn ended_for_good(view: &View<'_>, memory: &Memory, container: &core::Container) -> Option<i32> {
+    let Some(newest) = view.newest(&container.name) else {
+        let code = memory.unseen_end(&container.name)?.exit_code;
+        return (!by_policy(view, container, code)).then_some(code);
+    };
+    let is_over = newest.state == ContainerState::Exited && !wanted_again(view, memory, container, newest);
+    is_over.then_some(newest.exit_code)
 }
 
 /// When an ended container ended; if the runtime does not say, when it was made.
@@ -60,29 +86,34 @@ pub(super) fn finished(container: &Container) -> Timestamp {
 }
 
 /// Removes ended containers beyond the newest two of each name (the older one is `lastState` and `logs --previous`),
-/// and dead sandboxes that hold none.
+/// and surplus sandboxes that hold none.
 pub(super) fn remove_surplus(view: &View<'_>, memory: &Memory, plan: &mut Plan) {
-    if memory.torn_down.is_some() || memory.busy(&Work::TearDown) || memory.hindered_until(view.facts.now).is_some() {
+    let tearing_down = memory.busy(&Work::TearDown) || plan.steps.iter().any(|step| step.work() == Work::TearDown);
+    if tearing_down || memory.torn_down.is_some() {
         return;
     }
-    let mut surplus = Vec::new();
     let known = main_containers(view.facts.pod).iter().chain(init_containers(view.facts.pod));
-    for container in known {
-        surplus.extend(
-            view.attempts(&container.name)
-                .skip(2)
-                .filter(|old| matches!(old.state, ContainerState::Exited | ContainerState::Created)),
-        );
-    }
-    plan.steps.extend(
-        surplus.into_iter().map(|old| Step::RemoveContainer { id: old.id.clone() }).filter(|step| !memory.busy(&step.work())),
-    );
-    let keeps = |id: &str| view.facts.containers.iter().any(|container| container.sandbox_id == id);
-    for sandbox in view.facts.sandboxes {
-        let newest = view.newest_sandbox.is_some_and(|newest| newest.id == sandbox.id);
-        let step = Step::RemoveSandbox { id: sandbox.id.clone() };
-        if !newest && !keeps(&sandbox.id) && !memory.busy(&step.work()) {
-            plan.steps.push(step);
-        }
+    let containers = known
+        .flat_map(|container| view.attempts(&container.name).skip(2))
+        .filter(|old| matches!(old.state, ContainerState::Exited | ContainerState::Created))
+        .map(|old| Step::RemoveContainer { id: old.id.clone() });
+    // A second sandbox that runs is not kept for the sake of what has been replaced, but something may be about to start.
+    let starting = memory.in_flight.keys().any(|work| matches!(work, Work::Start { .. }));
+    let is_newest = |container: &Container| view.newest(&container.name).is_some_and(|newest| newest.id == container.id);
+    let holds = |sandbox: &Sandbox, container: &Container| {
+        let is_alive = container.state != ContainerState::Exited;
+        container.sandbox_id == sandbox.id && (!sandbox.ready || is_alive || is_newest(container))
+    };
+    let is_kept = |sandbox: &Sandbox| {
+        view.newest_sandbox.is_some_and(|newest| newest.id == sandbox.id)
+            || sandbox.ready && starting
+            || view.facts.containers.iter().any(|container| holds(sandbox, container))
+    };
+    let sandboxes = view.facts.sandboxes.iter().filter(|sandbox| !is_kept(sandbox));
+    let sandboxes = sandboxes.map(|sandbox| Step::RemoveSandbox { id: sandbox.id.clone() });
+    let mut steps = containers.chain(sandboxes).filter(|step| !memory.busy(&step.work())).peekable();
+    match memory.hindered_until(view.facts.now).filter(|_| steps.peek().is_some()) {
+        Some(next) => plan.wake(next),
+        None => plan.steps.extend(steps),
     }
 }

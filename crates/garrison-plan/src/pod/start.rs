@@ -13,6 +13,10 @@ pub(super) fn advance(view: &View<'_>, memory: &mut Memory, plan: &mut Plan) {
         plan.wake(deadline);
     }
     let Some(sandbox) = view.sandbox() else { return make_sandbox(view, memory, plan) };
+    if view.alive().any(|container| container.sandbox_id != sandbox.id) {
+        // They hold the pod's volumes and ports, and are on their way out.
+        return;
+    }
     // Running containers are not touched while volumes are looked after again (the agent was restarted).
     if !memory.prepared {
         return set_up(view, memory, plan);
@@ -28,7 +32,7 @@ pub(super) fn advance(view: &View<'_>, memory: &mut Memory, plan: &mut Plan) {
 }
 
 /// Containers in dead sandboxes, with the wrong image, lost ones, and those whose probes failed.
-fn kill_what_must_not_run(view: &View<'_>, memory: &Memory, plan: &mut Plan) {
+fn kill_what_must_not_run(view: &View<'_>, memory: &mut Memory, plan: &mut Plan) {
     for container in view.alive() {
         let spec = spec_of(view, &container.name);
         let is_newest = view.newest(&container.name).is_some_and(|newest| newest.id == container.id);
@@ -48,7 +52,13 @@ fn kill_what_must_not_run(view: &View<'_>, memory: &Memory, plan: &mut Plan) {
                 }
             }
         };
+        // It starts again however well it takes its end; a new image even has its turn where nothing else is repeated.
+        let again = spec.is_some_and(|spec| reason == KillReason::Changed || view.restart_policy(spec) != "Never");
+        let before = plan.steps.len();
         terminate::kill(view, memory, container, reason, plan);
+        if again && plan.steps.len() > before {
+            memory.containers.entry(container.name.clone()).or_default().replaced = Some(container.id.clone());
+        }
     }
 }
 
@@ -86,14 +96,8 @@ fn make_sandbox(view: &View<'_>, memory: &Memory, plan: &mut Plan) {
 
 /// Init containers run one after the other; a sidecar lets the next one start once it has started itself.
 fn initialize(view: &View<'_>, memory: &mut Memory, sandbox: &Sandbox, plan: &mut Plan) {
-    for container in init_containers(view.facts.pod) {
-        let done = view.init_done(container, memory);
-        if is_sidecar(container) || !done {
-            start(view, memory, sandbox, container, plan);
-        }
-        if !done {
-            return;
-        }
+    if let Some(next) = init_containers(view.facts.pod).iter().find(|container| !view.init_done(container, memory)) {
+        start(view, memory, sandbox, next, plan);
     }
 }
 
@@ -112,23 +116,23 @@ fn start(view: &View<'_>, memory: &mut Memory, sandbox: &Sandbox, container: &co
     if memory.busy(&Work::Start { container: name.clone() }) {
         return false;
     }
-    let current = view.current(name);
-    match current.map(|current| current.state) {
-        Some(ContainerState::Running | ContainerState::Unknown) => return false,
-        Some(ContainerState::Exited) if !current.is_some_and(|c| restart::wanted_again(view, container, c.exit_code)) => {
-            return false;
-        }
-        _ => {}
-    }
-    // A container of a former sandbox that must not run again stays ended.
-    let past = view.newest(name).filter(|past| past.state == ContainerState::Exited);
-    if current.is_none() && past.is_some_and(|past| ended_for_good(view, container, past)) {
+    if view.alive().any(|other| other.name == *name) {
         return false;
     }
+    // What has ended in a former sandbox has ended, except that initialization begins anew.
+    let is_main = main_containers(view.facts.pod).iter().any(|main| main.name == *name);
+    let counts = is_main || view.current(name).is_some();
+    if counts && restart::ended_for_good(view, memory, container).is_some() {
+        return false;
+    }
+    let past = view.newest(name).filter(|past| past.state == ContainerState::Exited);
     let now = view.facts.now;
-    let known = memory.containers.get(name).cloned().unwrap_or_default();
-    let trouble = known.trouble.map(|trouble| trouble.attempts.next());
-    let crash = past.and_then(|past| restart::not_before(known.crash, restart::finished(past)));
+    let known = memory.containers.entry(name.clone()).or_default();
+    if known.image != container.image {
+        (known.image, known.trouble, known.crash) = (container.image.clone(), None, None);
+    }
+    let trouble = known.trouble.as_ref().map(|trouble| trouble.attempts.next());
+    let crash = past.and_then(|past| restart::not_before(known, past));
     if let Some(next) = trouble.max(crash).filter(|next| *next > now) {
         plan.wake(next);
         if let Some(change) = container_status::wording_changes(memory, name).filter(|change| *change > now) {
@@ -137,18 +141,11 @@ fn start(view: &View<'_>, memory: &mut Memory, sandbox: &Sandbox, container: &co
         return false;
     }
     if let Some(past) = past {
-        let attempts = restart::after_restart(known.crash, restart::finished(past), now);
-        memory.containers.entry(name.clone()).or_default().crash = Some(attempts);
+        restart::note_restart(known, past, now);
     }
     let attempt = next_attempt(view, memory, name);
     plan.steps.push(Step::Start { container: name.clone(), attempt, sandbox_id: sandbox.id.clone() });
     true
-}
-
-/// Whether a main container that ended in a former sandbox has no reason to run in this one.
-fn ended_for_good(view: &View<'_>, container: &core::Container, past: &Container) -> bool {
-    let is_main = main_containers(view.facts.pod).iter().any(|main| main.name == container.name);
-    is_main && !restart::wanted_again(view, container, past.exit_code)
 }
 
 /// The restart count continues over sandboxes, and over runtimes that forgot everything.
@@ -156,8 +153,7 @@ fn next_attempt(view: &View<'_>, memory: &Memory, name: &str) -> u32 {
     if let Some(newest) = view.newest(name) {
         return newest.attempt + 1;
     }
-    let lists = [&memory.status.container_statuses, &memory.status.init_container_statuses];
-    let status = lists.into_iter().flatten().flatten().find(|status| status.name == name);
+    let status = memory.reported(name);
     status.filter(|status| status.container_id.is_some()).map_or(0, |status| u32::try_from(status.restart_count).unwrap_or(0) + 1)
 }
 

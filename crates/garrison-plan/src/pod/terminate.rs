@@ -11,13 +11,6 @@ use k8s_openapi::api::core::v1 as core;
 const LEAST_GRACE: SignedDuration = SignedDuration::from_secs(2);
 const DEFAULT_GRACE: i64 = 30;
 
-/// A deletion, as first seen here. Counted by this machine's clock, for the server's may differ.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Ending {
-    grace: i64,
-    until: Timestamp,
-}
-
 /// What has been undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum TornDown {
@@ -31,9 +24,9 @@ pub(super) enum TornDown {
 pub(super) fn is_over(view: &View<'_>, memory: &Memory) -> bool {
     being_deleted(view)
         || memory.rejection.is_some()
-        || phase::is_terminal(memory.status.phase.as_deref())
+        || phase::ended(view, memory).is_some()
         || overdue(view, memory)
-        || finished(view)
+        || finished(view, memory)
 }
 
 fn being_deleted(view: &View<'_>) -> bool {
@@ -48,21 +41,18 @@ pub(super) fn overdue(view: &View<'_>, memory: &Memory) -> bool {
 /// When `activeDeadlineSeconds` is over.
 pub(super) fn deadline_of_pod(view: &View<'_>, memory: &Memory) -> Option<Timestamp> {
     let seconds = view.facts.pod.spec.as_ref()?.active_deadline_seconds?;
-    Some(after(memory.status.start_time.as_ref()?.0, seconds))
+    let started = memory.status.start_time.as_ref().map_or(view.facts.now, |time| time.0);
+    Some(after(started, seconds))
 }
 
 /// Whether every main container has ended for good, or an init container has failed for good.
-fn finished(view: &View<'_>) -> bool {
-    let ended = |container: &core::Container, wanted: bool| {
-        view.newest(&container.name).is_some_and(|newest| {
-            newest.state == ContainerState::Exited
-                && (wanted || newest.exit_code != 0)
-                && !restart::wanted_again(view, container, newest.exit_code)
-        })
-    };
+fn finished(view: &View<'_>, memory: &Memory) -> bool {
+    let ended = |container: &core::Container| restart::ended_for_good(view, memory, container);
     let main = main_containers(view.facts.pod);
-    !main.is_empty() && main.iter().all(|container| ended(container, true))
-        || init_containers(view.facts.pod).iter().any(|container| !is_sidecar(container) && ended(container, false))
+    !main.is_empty() && main.iter().all(|container| ended(container).is_some())
+        || init_containers(view.facts.pod)
+            .iter()
+            .any(|container| !is_sidecar(container) && ended(container).is_some_and(|code| code != 0))
 }
 
 /// Kills, tears down and deletes, each once the one before is complete.
@@ -101,12 +91,9 @@ fn note_deletion(view: &View<'_>, memory: &mut Memory) {
     }
     let pod = view.facts.pod;
     let grace = pod.metadata.deletion_grace_period_seconds.unwrap_or_else(|| grace_of_spec(pod));
+    // A later wish may hurry the end, but not put it off.
     let until = after(view.facts.now, grace);
-    match &mut memory.ending {
-        Some(ending) if grace < ending.grace => *ending = Ending { grace, until: until.min(ending.until) },
-        Some(_) => {}
-        None => memory.ending = Some(Ending { grace, until }),
-    }
+    memory.ends_at = Some(memory.ends_at.map_or(until, |known| known.min(until)));
 }
 
 /// Main containers at once; then the sidecars, last started first.
@@ -144,8 +131,8 @@ pub(super) fn kill(view: &View<'_>, memory: &Memory, container: &Container, reas
 }
 
 fn grace(view: &View<'_>, memory: &Memory, container: &Container, reason: &KillReason) -> SignedDuration {
-    if let Some(ending) = memory.ending {
-        return ending.until.duration_since(view.facts.now);
+    if let Some(end) = memory.ends_at {
+        return end.duration_since(view.facts.now);
     }
     let pod = view.facts.pod;
     let own = match reason {
