@@ -150,7 +150,7 @@ fn nodes_that_taints_keep_without_a_pod_are_told_of_once() {
     };
     let mut scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
     scene.nodes.extend([tainted("b", "NoSchedule"), tainted("c", "NoSchedule"), tainted("d", "NoExecute")]);
-    let mut at_second = |scene: &mut Scene, second: i64, expected: &str| {
+    let at_second = |scene: &mut Scene, second: i64, expected: &str| {
         let plan = scene.plan(second);
         assert_eq!(told(&plan), expected, "at {second}");
         scene.memory = plan.memory;
