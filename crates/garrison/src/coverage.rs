@@ -3,6 +3,11 @@
 use crate::cluster::state::Cluster;
 use crate::cluster::up::Progress;
 use anyhow::Result;
+use garrison_plan::{
+    daemonset::template,
+    node_lifecycle::health::{Readiness, readiness},
+    placement::taints::{NOT_READY, UNREACHABLE},
+};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, ListParams};
@@ -36,14 +41,14 @@ pub(crate) struct Coverage {
     /// `namespace/name`, desired, ready.
     pub(crate) daemon_sets: Vec<(String, i32, i32)>,
     pub(crate) rows: Vec<Row>,
-    /// Whether every controller has seen the newest spec.
-    observed: bool,
+    /// Whether the controllers have caught up: with specs, nodes and each other.
+    settled: bool,
 }
 
 impl Coverage {
     /// Whether every DaemonSet is ready on all the nodes that it is meant for.
     pub(crate) fn complete(&self) -> bool {
-        self.observed && self.daemon_sets.iter().all(|(_, desired, ready)| desired == ready)
+        self.settled && self.daemon_sets.iter().all(|(_, desired, ready)| desired == ready)
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -76,12 +81,7 @@ pub(crate) async fn look(client: &kube::Client) -> Result<Coverage> {
 }
 
 fn assemble(nodes: &[Node], sets: &[DaemonSet], pods: &[Pod]) -> Coverage {
-    let observed = sets.iter().all(|set| {
-        set.status
-            .as_ref()
-            .and_then(|status| status.observed_generation)
-            .is_some_and(|seen| Some(seen) >= set.metadata.generation)
-    });
+    let settled = !nodes.iter().any(is_changing) && sets.iter().all(|set| has_caught_up(set, nodes));
     let summary = |set: &DaemonSet| {
         let name = format!(
             "{}/{}",
@@ -93,7 +93,21 @@ fn assemble(nodes: &[Node], sets: &[DaemonSet], pods: &[Pod]) -> Coverage {
     };
     let mut rows: Vec<Row> = nodes.iter().map(|node| row(node, sets, pods)).collect();
     rows.sort_by(|a, b| (a.node.len(), &a.node).cmp(&(b.node.len(), &b.node)));
-    Coverage { daemon_sets: sets.iter().map(summary).collect(), rows, observed }
+    Coverage { daemon_sets: sets.iter().map(summary).collect(), rows, settled }
+}
+
+/// Whether a node has turned Ready and still carries the taints of before.
+fn is_changing(node: &Node) -> bool {
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default();
+    readiness(node) == Readiness::Ready && taints.iter().any(|taint| [NOT_READY, UNREACHABLE].contains(&taint.key.as_str()))
+}
+
+/// Whether the set's status speaks of its newest spec and of the nodes as they are now.
+fn has_caught_up(set: &DaemonSet, nodes: &[Node]) -> bool {
+    let Some(status) = &set.status else { return false };
+    let demand = template::demand(set);
+    let wanted = nodes.iter().filter(|node| demand.eligibility(node).should_run()).count();
+    status.observed_generation >= set.metadata.generation && usize::try_from(status.desired_number_scheduled) == Ok(wanted)
 }
 
 fn row(node: &Node, sets: &[DaemonSet], pods: &[Pod]) -> Row {
@@ -111,7 +125,9 @@ fn cell(node: &str, set: &DaemonSet, pods: &[Pod]) -> Cell {
     let owned =
         |pod: &&Pod| pod.metadata.owner_references.iter().flatten().any(|owner| Some(&owner.uid) == set.metadata.uid.as_ref());
     let here = |pod: &&Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(node);
-    pods.iter().filter(owned).find(here).map_or(Cell::Missing, |pod| {
+    // While a pod is replaced, its successor is what there is to see.
+    let going = |pod: &&Pod| pod.metadata.deletion_timestamp.is_some();
+    pods.iter().filter(owned).filter(here).min_by_key(going).map_or(Cell::Missing, |pod| {
         let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
         let ready =
             conditions.is_some_and(|all| all.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"));
@@ -204,5 +220,58 @@ impl fmt::Display for Coverage {
             writeln!(f, "{} is not Ready: {}", row.node, row.reason)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object<T: serde::de::DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).expect("an object")
+    }
+
+    fn node(ready: &str, taints: &[&str]) -> Node {
+        let taints: Vec<Value> = taints.iter().map(|key| json!({"key": key, "effect": "NoSchedule"})).collect();
+        let conditions = json!([{"type": "Ready", "status": ready, "message": "because"}]);
+        object(json!({"metadata": {"name": "n1"}, "spec": {"taints": taints}, "status": {"conditions": conditions}}))
+    }
+
+    fn set(desired: i32, ready: i32, observed: i64) -> DaemonSet {
+        let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": []}});
+        let counts = json!({"desiredNumberScheduled": desired, "numberReady": ready, "observedGeneration": observed,
+            "currentNumberScheduled": 0, "numberMisscheduled": 0});
+        object(json!({"metadata": {"name": "d", "namespace": "ns", "uid": "u", "generation": 2},
+            "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}, "status": counts}))
+    }
+
+    #[test]
+    fn complete_is_what_the_controllers_have_caught_up_with() {
+        let check = |node: Node, set: DaemonSet, expected: bool| {
+            let coverage = assemble(&[node], &[set], &[]);
+            assert_eq!(coverage.complete(), expected, "{coverage:?}");
+        };
+        check(node("True", &[]), set(1, 1, 2), true);
+        check(node("True", &[]), set(1, 0, 2), false);
+        check(node("True", &[]), set(1, 1, 1), false);
+        // The node has just turned Ready, and nobody has looked since.
+        check(node("True", &[NOT_READY]), set(0, 0, 2), false);
+        check(node("True", &[]), set(0, 0, 2), false);
+        // Nothing is to run there, be it for now or for ever.
+        check(node("False", &[NOT_READY]), set(0, 0, 2), true);
+        check(node("True", &["other"]), set(0, 0, 2), true);
+    }
+
+    #[test]
+    fn a_cell_shows_the_pod_that_stays() {
+        let pod = |name: &str, going: Option<&str>| -> Pod {
+            object(
+                json!({"metadata": {"name": name, "deletionTimestamp": going, "ownerReferences": [{"uid": "u", "apiVersion": "", "kind": "", "name": ""}]},
+                "spec": {"nodeName": "n1", "containers": []}, "status": {"phase": "Running"}}),
+            )
+        };
+        let pods = [pod("a", Some("2026-01-01T00:00:00Z")), pod("b", None)];
+        assert_eq!(cell("n1", &set(1, 1, 2), &pods), Cell::Pod { state: "Running".into(), ready: false });
+        assert_eq!(cell("n2", &set(1, 1, 2), &pods), Cell::Missing);
     }
 }
