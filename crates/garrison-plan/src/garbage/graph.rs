@@ -234,9 +234,29 @@ impl Graph {
     }
 
     fn foreground(&self, uid: &str) -> Decision {
-        let blocking = self.dependents_of(uid).filter(|dependent| self.objects.get(*dependent).is_some_and(|d| d.blocks(uid)));
-        let blocking: Vec<String> = blocking.map(str::to_owned).collect();
+        // In a ring of objects that all wait, any may go first: else none of them ever would.
+        let others = self.blocking(uid).filter(|dependent| !self.waits_for(dependent, uid));
+        let blocking: Vec<String> = others.map(str::to_owned).collect();
         if blocking.is_empty() { Decision::Finish } else { Decision::Await(blocking) }
+    }
+
+    /// The dependents that an object waits for if it waits.
+    fn blocking(&self, uid: &str) -> impl Iterator<Item = &str> {
+        self.dependents_of(uid).filter(move |dependent| self.objects.get(*dependent).is_some_and(|object| object.blocks(uid)))
+    }
+
+    /// Whether an object is another one or waits for it, directly or by way of others that wait.
+    fn waits_for(&self, uid: &str, other: &str) -> bool {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![uid]);
+        while let Some(next) = open.pop() {
+            if next == other {
+                return true;
+            }
+            if self.awaits(next) && seen.insert(next) {
+                open.extend(self.blocking(next));
+            }
+        }
+        false
     }
 
     fn judge_owners(&self, object: &Object, answers: &HashMap<String, Owner>) -> Decision {
