@@ -190,6 +190,16 @@ impl<K: Cached> Cache<K> {
         subscribers.push(Box::new(subscriber));
     }
 
+    /// Like [`Cache::subscribe`], for as long as `listener` is used elsewhere: the cache alone does not keep it.
+    pub fn tell<T: Send + Sync + 'static>(&self, listener: &Arc<T>, take: fn(&T, &Change<K>)) {
+        let listener = Arc::downgrade(listener);
+        self.subscribe(move |change| {
+            if let Some(listener) = listener.upgrade() {
+                take(&listener, change);
+            }
+        });
+    }
+
     /// Returns once the first complete list has arrived.
     pub async fn synced(&self) {
         // The sender lives in `self`, so the channel cannot be closed here.

@@ -80,12 +80,7 @@ struct State {
 impl Ranges {
     /// Everything that wakes the loop. All nodes have been noted when this returns, before the first of them is served.
     fn subscribe(self: &Arc<Self>) {
-        let ranges = Arc::downgrade(self);
-        self.context.nodes.subscribe(move |change| {
-            if let Some(ranges) = ranges.upgrade() {
-                ranges.node_changed(change);
-            }
-        });
+        self.context.nodes.tell(self, Self::node_changed);
     }
 
     fn node_changed(&self, change: &Change<Node>) {

@@ -119,19 +119,9 @@ impl Lifecycle {
     /// Everything that wakes the loop. The fleet is told of all nodes before the first of them is looked at: the first
     /// failed node of many must not be taken for a failure of all.
     fn subscribe(self: &Arc<Self>) {
-        let nodes = Arc::downgrade(self);
-        self.context.nodes.subscribe(move |change| {
-            if let Some(lifecycle) = nodes.upgrade() {
-                lifecycle.node_changed(change);
-            }
-        });
+        self.context.nodes.tell(self, Self::node_changed);
         self.state.lock().announcing = true;
-        let leases = Arc::downgrade(self);
-        self.context.leases.subscribe(move |change| {
-            if let Some(lifecycle) = leases.upgrade() {
-                lifecycle.lease_changed(change);
-            }
-        });
+        self.context.leases.tell(self, Self::lease_changed);
     }
 
     fn node_changed(&self, change: &Change<Node>) {

@@ -112,18 +112,8 @@ impl Collector {
 
     /// Everything that wakes the loop.
     fn subscribe(self: &Arc<Self>) {
-        let nodes = Arc::downgrade(self);
-        self.context.nodes.subscribe(move |change| {
-            if let Some(collector) = nodes.upgrade() {
-                collector.node_changed(change);
-            }
-        });
-        let pods = Arc::downgrade(self);
-        self.context.pods.subscribe(move |change| {
-            if let Some(collector) = pods.upgrade() {
-                collector.pod_changed(change);
-            }
-        });
+        self.context.nodes.tell(self, Self::node_changed);
+        self.context.pods.tell(self, Self::pod_changed);
     }
 
     fn node_changed(&self, change: &Change<Node>) {

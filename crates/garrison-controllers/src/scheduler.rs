@@ -70,18 +70,8 @@ enum Outcome {
 impl Scheduler {
     /// Everything that wakes the scheduler.
     fn subscribe(self: &Arc<Self>) {
-        let nodes = Arc::downgrade(self);
-        self.context.nodes.subscribe(move |change| {
-            if let Some(scheduler) = nodes.upgrade() {
-                scheduler.node_changed(change);
-            }
-        });
-        let pods = Arc::downgrade(self);
-        self.context.pods.subscribe(move |change| {
-            if let Some(scheduler) = pods.upgrade() {
-                scheduler.pod_changed(change);
-            }
-        });
+        self.context.nodes.tell(self, Self::node_changed);
+        self.context.pods.tell(self, Self::pod_changed);
     }
 
     fn node_changed(&self, change: &Change<Node>) {

@@ -79,18 +79,8 @@ impl Eviction {
 
     /// Everything that wakes the loop.
     fn subscribe(self: &Arc<Self>) {
-        let nodes = Arc::downgrade(self);
-        self.context.nodes.subscribe(move |change| {
-            if let Some(eviction) = nodes.upgrade() {
-                eviction.node_changed(change);
-            }
-        });
-        let pods = Arc::downgrade(self);
-        self.context.pods.subscribe(move |change| {
-            if let Some(eviction) = pods.upgrade() {
-                eviction.pod_changed(change);
-            }
-        });
+        self.context.nodes.tell(self, Self::node_changed);
+        self.context.pods.tell(self, Self::pod_changed);
     }
 
     fn node_changed(&self, change: &Change<Node>) {

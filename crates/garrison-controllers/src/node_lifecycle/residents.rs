@@ -16,12 +16,7 @@ impl Residents {
     /// Follows a cache from now on.
     pub(crate) fn follow(pods: &Cache<Pod>) -> Arc<Self> {
         let residents = Arc::new(Self::default());
-        let follower = Arc::downgrade(&residents);
-        pods.subscribe(move |change| {
-            if let Some(residents) = follower.upgrade() {
-                residents.take(change);
-            }
-        });
+        pods.tell(&residents, Self::take);
         residents
     }
 
