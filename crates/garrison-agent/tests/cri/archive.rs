@@ -1,4 +1,4 @@
-//! Images of one static busybox, as OCI archives.
+//! Images of busybox, as OCI archives.
 
 use crate::machine::run;
 use serde_json::{Value, json};
@@ -20,6 +20,12 @@ pub(crate) fn write(file: &Path, name: &str, entrypoint: &[&str], user: &str, sc
     }
     let busybox = run("sh", &["-c", "command -v busybox"]);
     fs::copy(busybox.trim(), root.join("bin/busybox")).unwrap();
+    // Debian has a static one and one that loads libraries. Of a static one, ldd says nothing of the kind.
+    for library in run("sh", &["-c", "ldd $(command -v busybox) 2>/dev/null | grep -o '/[^ ]*' || true"]).lines() {
+        let copy = root.join(library.trim_start_matches('/'));
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(library, copy).unwrap();
+    }
     for command in COMMANDS {
         symlink("busybox", root.join("bin").join(command)).unwrap();
     }

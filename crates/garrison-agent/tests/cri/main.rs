@@ -216,12 +216,15 @@ async fn endings(machine: &Machine, cri: &Cri) {
     };
     let good = ended(pod.container("good", "true")).await;
     assert_eq!((good.exit_code, good.reason.as_str()), (0, "Completed"));
-    assert!(good.finished_at >= good.started_at);
+    // A container may end before containerd has noted that it started.
+    assert!(good.finished_at >= good.created_at && good.started_at >= good.created_at);
     let bad = ended(ContainerSpec { attempt: 3, ..pod.container("bad", "exit 3") }).await;
     assert_eq!((bad.exit_code, bad.reason.as_str(), bad.attempt), (3, "Error", 3));
     let greedy = ContainerSpec { memory_limit: 16 << 20, ..pod.container("greedy", "dd if=/dev/zero of=/dev/null bs=64M") };
     let greedy = ended(greedy).await;
-    assert_eq!((greedy.exit_code, greedy.reason.as_str()), (137, "OOMKilled"));
+    assert_eq!(greedy.exit_code, 137);
+    // containerd hears of the end and of its cause in any order.
+    until("it is known why", async || observed(cri, &greedy.id).await.reason == "OOMKilled").await;
 
     let missing = ContainerSpec { image: "garrison.local/other:1".into(), ..pod.container("missing", "true") };
     let refused = cri.create_container(&pod.id, &pod.sandbox, &missing).await;
