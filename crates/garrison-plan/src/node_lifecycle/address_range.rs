@@ -55,7 +55,8 @@ impl FromStr for Range {
         let syntax = || Error::Syntax { text: text.into() };
         let (address, prefix) = text.trim().split_once('/').ok_or_else(syntax)?;
         let address: Ipv4Addr = address.parse().map_err(|_: AddrParseError| syntax())?;
-        let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32).ok_or_else(syntax)?;
+        let digits = Some(prefix).filter(|prefix| prefix.bytes().all(|byte| byte.is_ascii_digit()));
+        let prefix = digits.and_then(|digits| digits.parse().ok()).filter(|prefix| *prefix <= 32).ok_or_else(syntax)?;
         Ok(Self::new(address.into(), prefix))
     }
 }

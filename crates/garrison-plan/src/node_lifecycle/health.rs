@@ -79,7 +79,8 @@ impl Heartbeat {
     /// Takes note of the node's lease.
     pub fn see_lease(&mut self, lease: &Lease, now: Timestamp) {
         let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
-        if renewed > self.renewed {
+        // Also if the node's clock was set back.
+        if renewed.is_some() && renewed != self.renewed {
             self.heard = now;
             self.renewed = renewed;
         }
@@ -92,9 +93,10 @@ impl Heartbeat {
     }
 }
 
-/// Only others say of a node that nothing is known of it.
+/// The node's own time of its last status. That it is not known is never its own word.
 fn reported(node: &Node) -> Option<Timestamp> {
-    condition(node, "Ready").filter(|ready| ready.status != "Unknown")?.last_heartbeat_time.as_ref().map(|time| time.0)
+    let ready = condition(node, "Ready").filter(|ready| ready.status != "Unknown")?;
+    ready.last_heartbeat_time.as_ref().map(|time| time.0)
 }
 
 /// The conditions of a silent node that do not say yet that nobody knows.
