@@ -34,10 +34,15 @@ async fn stop(running: Running) {
 }
 
 impl Running {
-    /// Since when a pod's time runs.
-    fn since(&self, pod: &str) -> Option<Timestamp> {
-        self.eviction.countdowns.lock().get(&Key::new("ns", pod)).map(|(_, countdown)| countdown.since)
+    /// When a pod's time is over.
+    fn until(&self, pod: &str) -> Option<Timestamp> {
+        self.eviction.countdowns.lock().get(&Key::new("ns", pod)).map(|(_, countdown)| countdown.until)
     }
+}
+
+/// The end of a time of so many seconds.
+fn end(begun: Timestamp, seconds: i64) -> Option<Timestamp> {
+    Some(begun + SignedDuration::from_secs(seconds))
 }
 
 /// A whole second, as objects tell time.
@@ -137,7 +142,7 @@ async fn who_tolerates_all_taints_stays() {
     let running = start(&api);
     one_more(&api).await;
     assert_eq!(evicted(&api), ["half"]);
-    assert_eq!(running.since("daemon"), None);
+    assert_eq!(running.until("daemon"), None);
     stop(running).await;
 }
 
@@ -156,7 +161,7 @@ async fn the_first_toleration_that_fits_counts_and_of_several_taints_the_shortes
     api.until("three go", |api| evicted(api) == ["limited", "none", "shortest"]).await;
     one_more(&api).await;
     assert_eq!(evicted(&api), ["limited", "none", "shortest"]);
-    assert!(running.since("not-yet").is_some());
+    assert!(running.until("not-yet").is_some());
     stop(running).await;
 }
 
@@ -171,7 +176,7 @@ async fn its_time_runs_from_when_the_taint_was_added_and_then_it_goes() {
     api.until("its time is over", |api| evicted(api) == ["p"]).await;
     let told = text(&pod(&api, "p"), "/status/conditions/0/lastTransitionTime").parse::<Timestamp>().expect("a time");
     assert!(told >= added + SignedDuration::from_secs(HOUR + 1), "not before");
-    assert_eq!(running.since("q"), Some(added));
+    assert_eq!(running.until("q"), end(added, 2 * HOUR));
     stop(running).await;
 }
 
@@ -182,16 +187,16 @@ async fn its_time_stops_when_the_taint_goes_and_begins_anew_when_it_returns() {
     put_node(&api, "a", &[taint("k", first)]);
     put_pod(&api, "p", Some("a"), &[tolerates_for("k", 2 * HOUR)]);
     let running = start(&api);
-    api.until("its time runs", |_| running.since("p") == Some(first)).await;
+    api.until("its time runs", |_| running.until("p") == end(first, 2 * HOUR)).await;
     put_node(&api, "a", &[]);
-    api.until("it stops", |_| running.since("p").is_none()).await;
+    api.until("it stops", |_| running.until("p").is_none()).await;
     api.until("it is told", |api| is_told(api, "Cancelling deletion of Pod ns/p")).await;
     // The look at the end of its time was planned and comes all the same.
     running.eviction.queue.add(Key::new("ns", "p"));
     one_more(&api).await;
-    assert_eq!(running.since("p"), None);
+    assert_eq!(running.until("p"), None);
     put_node(&api, "a", &[taint("k", second)]);
-    api.until("it begins anew", |_| running.since("p") == Some(second)).await;
+    api.until("it begins anew", |_| running.until("p") == end(second, 2 * HOUR)).await;
     assert_eq!(evicted(&api), [""; 0]);
     stop(running).await;
 }
@@ -203,10 +208,10 @@ async fn its_time_goes_on_when_one_taint_follows_another() {
     put_node(&api, "a", &[taint("k", begun)]);
     put_pod(&api, "p", Some("a"), &[tolerates_for("k", 2 * HOUR), tolerates_for("l", 3 * HOUR)]);
     let running = start(&api);
-    api.until("its time runs", |_| running.since("p") == Some(begun)).await;
+    api.until("its time runs", |_| running.until("p") == end(begun, 2 * HOUR)).await;
     put_node(&api, "a", &[taint("l", seconds_ago(0))]);
     one_more(&api).await;
-    assert_eq!(running.since("p"), Some(begun));
+    assert_eq!(running.until("p"), end(begun, 2 * HOUR));
     stop(running).await;
 }
 
@@ -216,9 +221,9 @@ async fn a_pod_that_learns_to_tolerate_stays() {
     put_node(&api, "a", &[taint("k", seconds_ago(HOUR))]);
     put_pod(&api, "p", Some("a"), &[tolerates_for("k", 2 * HOUR)]);
     let running = start(&api);
-    api.until("its time runs", |_| running.since("p").is_some()).await;
+    api.until("its time runs", |_| running.until("p").is_some()).await;
     put_pod(&api, "p", Some("a"), &[json!({"key": "k", "operator": "Exists"})]);
-    api.until("it stops", |_| running.since("p").is_none()).await;
+    api.until("it stops", |_| running.until("p").is_none()).await;
     api.until("it is told", |api| is_told(api, "Cancelling deletion of Pod ns/p")).await;
     stop(running).await;
 }
@@ -232,17 +237,17 @@ async fn a_pod_made_anew_elsewhere_is_another_one() {
     let tolerations = [tolerates_for("k", 2 * HOUR)];
     put_pod(&api, "p", Some("a"), &tolerations);
     let running = start(&api);
-    api.until("its time runs", |_| running.since("p").is_some()).await;
+    api.until("its time runs", |_| running.until("p").is_some()).await;
     api.remove("pods", "p");
     put_pod(&api, "p", Some("b"), &tolerations);
     put_node(&api, "a", &[taint("k", seconds_ago(HOUR)), taint("other", seconds_ago(HOUR))]);
     one_more(&api).await;
-    assert_eq!((running.since("p"), evicted(&api)), (None, vec![]), "what happens to its old node does not concern it");
+    assert_eq!((running.until("p"), evicted(&api)), (None, vec![]), "what happens to its old node does not concern it");
     api.remove("pods", "p");
     put_pod(&api, "p", Some("c"), &tolerations);
-    api.until("its time runs from then", |_| running.since("p") > Some(seconds_ago(HOUR))).await;
+    api.until("its time runs from then", |_| running.until("p") > end(seconds_ago(HOUR), 2 * HOUR)).await;
     api.remove("pods", "p");
-    api.until("nothing is left of it", |_| running.since("p").is_none()).await;
+    api.until("nothing is left of it", |_| running.until("p").is_none()).await;
     stop(running).await;
 }
 
