@@ -61,6 +61,7 @@ fn the_network_comes_from_a_daemon() -> Result<()> {
         Ok(())
     })?;
     pods_reach_each_other(&cluster)?;
+    ensure!(cluster.node_dir("n1").join("var-lib-cni/networks/garrison").exists(), "nodes share the addresses that are taken");
     cluster.down()
 }
 

@@ -4,7 +4,7 @@ use crate::cluster::{garrison, project, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Output};
 
 #[test]
 fn an_ordinary_user_gets_a_simulated_cluster() -> Result<()> {
@@ -24,12 +24,19 @@ fn an_ordinary_user_gets_a_simulated_cluster() -> Result<()> {
     };
     let up =
         as_nobody(&["up", "--nodes", "3", "--runtime", "simulated", "-o", "json", "-f", example.to_str().context("a path")?])?;
+    let looked = everything_runs(&up);
+    // Also after a failure: nothing may go on running here.
+    let down = as_nobody(&["down"])?;
+    looked?;
+    ensure!(down.status.success() && !state.exists(), "{}", text(&down.stderr));
+    Ok(())
+}
+
+fn everything_runs(up: &Output) -> Result<()> {
     ensure!(up.status.success(), "{}", text(&up.stderr));
     let report: Value = serde_json::from_slice(&up.stdout)?;
     let nodes = report["nodes"].as_array().context("nodes")?;
     ensure!(nodes.len() == 3 && report["complete"] == true, "{report}");
     ensure!(nodes.iter().all(|node| node["daemons"]["kube-system/fluentd-elasticsearch"]["ready"] == true), "{report}");
-    let down = as_nobody(&["down"])?;
-    ensure!(down.status.success() && !state.exists(), "{}", text(&down.stderr));
     Ok(())
 }

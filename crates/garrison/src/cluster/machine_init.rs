@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// Folders of the node's own: name in the node's directory, place in the machine, whether it is emptied at power-on.
-const OWN: [(&str, &str, bool); 8] = [
+const OWN: [(&str, &str, bool); 9] = [
     ("run", "/run", true),
     ("log", "/var/log", false),
     ("containerd", "/var/lib/containerd", false),
@@ -21,6 +21,8 @@ const OWN: [(&str, &str, bool); 8] = [
     ("garrison", NODE_DATA, false),
     ("etc-cni", "/etc/cni", false),
     ("opt-cni", "/opt/cni", false),
+    // Which addresses are taken, by the plugin that gives them out.
+    ("var-lib-cni", "/var/lib/cni", false),
 ];
 
 /// Where a machine's agent keeps its data: not below the host's own state directory, which must stay in sight.
