@@ -32,9 +32,8 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         context.revisions.synced().await;
         context.daemon_sets.synced().await;
     };
-    tokio::select! {
-        () = shutdown.cancelled() => return,
-        () = synced => {}
+    if shutdown.run_until_cancelled(synced).await.is_none() {
+        return;
     }
     let queue = Queue::default();
     context.metrics.set_synced();

@@ -26,6 +26,7 @@ pub mod event;
 pub mod metrics;
 pub mod queue;
 pub mod selection;
+mod written;
 
 pub mod daemonset;
 pub mod garbage;

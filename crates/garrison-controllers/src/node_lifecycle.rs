@@ -13,6 +13,7 @@ use crate::{
     cache::{Change, Key},
     event::{Kind, Recorder, reference},
     queue::Queue,
+    written::Written,
 };
 use futures::{StreamExt, stream};
 use garrison_plan::node_lifecycle::{
@@ -108,9 +109,8 @@ impl Lifecycle {
             self.context.nodes.synced().await;
             self.context.pods.synced().await;
         };
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = synced => {}
+        if shutdown.run_until_cancelled(synced).await.is_none() {
+            return;
         }
         self.subscribe();
         self.queue.work("node lifecycle", WORKERS, &shutdown, |name| self.look_at(name)).await;
@@ -214,12 +214,12 @@ impl Lifecycle {
         if !plan.conditions.is_empty() {
             tracing::info!(node = name, "the node is silent");
             let patch = json!({ "metadata": version, "status": { "conditions": plan.conditions } });
-            return written(nodes.patch_status(name, &params, &Patch::Strategic(patch)).await).map_err(Error::Conditions);
+            return Written::of(nodes.patch_status(name, &params, &Patch::Strategic(patch)).await).map_err(Error::Conditions);
         }
         if let Some(taints) = &plan.taints {
             let taints = if taints.is_empty() { Value::Null } else { json!(taints) };
             let patch = json!({ "metadata": version, "spec": { "taints": taints } });
-            return written(nodes.patch(name, &params, &Patch::Merge(patch)).await).map_err(Error::Taints);
+            return Written::of(nodes.patch(name, &params, &Patch::Merge(patch)).await).map_err(Error::Taints);
         }
         Ok(Written::Done)
     }
@@ -247,23 +247,5 @@ impl Lifecycle {
 
     fn tell(&self, node: &Node, reason: &str, message: String) {
         self.recorder.record(&reference(node), Kind::Normal, reason, message);
-    }
-}
-
-/// How a write to a node went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
-    /// As wanted, or the node is gone.
-    Done,
-    /// The node has changed.
-    Conflict,
-}
-
-fn written<T>(outcome: kube::Result<T>) -> kube::Result<Written> {
-    match outcome {
-        Ok(_) => Ok(Written::Done),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Written::Done),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Written::Conflict),
-        Err(error) => Err(error),
     }
 }

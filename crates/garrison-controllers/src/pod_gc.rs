@@ -81,9 +81,8 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         context.nodes.synced().await;
         context.pods.synced().await;
     };
-    tokio::select! {
-        () = shutdown.cancelled() => return,
-        () = synced => {}
+    if shutdown.run_until_cancelled(synced).await.is_none() {
+        return;
     }
     let collector = Arc::new(Collector::new(context));
     collector.subscribe();

@@ -36,9 +36,8 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         context.nodes.synced().await;
         context.pods.synced().await;
     };
-    tokio::select! {
-        () = shutdown.cancelled() => return,
-        () = synced => {}
+    if shutdown.run_until_cancelled(synced).await.is_none() {
+        return;
     }
     let recorder = Recorder::start(context.client.clone(), COMPONENT);
     let scheduler = Arc::new(Scheduler { context, recorder, queue: Queue::default(), state: Mutex::default() });

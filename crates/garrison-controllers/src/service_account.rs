@@ -53,9 +53,8 @@ pub async fn run(context: Arc<Context>, shutdown: CancellationToken) {
         context.service_accounts.synced().await;
         context.config_maps.synced().await;
     };
-    tokio::select! {
-        () = shutdown.cancelled() => return,
-        () = synced => {}
+    if shutdown.run_until_cancelled(synced).await.is_none() {
+        return;
     }
     let starter = Starter { context, queue: Queue::default() };
     starter.subscribe();

@@ -69,9 +69,8 @@ impl Eviction {
             self.context.nodes.synced().await;
             self.context.pods.synced().await;
         };
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = synced => {}
+        if shutdown.run_until_cancelled(synced).await.is_none() {
+            return;
         }
         self.subscribe();
         self.queue.work("taint eviction", WORKERS, &shutdown, |key| self.look_at(key)).await;

@@ -2,6 +2,7 @@
 //! comes too late is refused and the object is looked at again.
 
 use super::{Collector, kinds::Kind};
+use crate::written::Written;
 use futures::{StreamExt, stream};
 use garrison_plan::garbage::graph::{Decision, FOREGROUND, ORPHAN, Object, Owner, Propagation};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -52,24 +53,6 @@ pub(super) enum Error {
         /// Cause.
         source: kube::Error,
     },
-}
-
-/// How a write went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
-    /// As wanted, or the object is gone.
-    Done,
-    /// The object has changed.
-    Conflict,
-}
-
-fn written<T>(outcome: kube::Result<T>) -> kube::Result<Written> {
-    match outcome {
-        Ok(_) => Ok(Written::Done),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Written::Done),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Written::Conflict),
-        Err(error) => Err(error),
-    }
 }
 
 fn api(collector: &Collector, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
@@ -128,7 +111,7 @@ async fn delete(collector: &Collector, object: &Object, propagation: Propagation
     };
     let params = DeleteParams { propagation_policy: Some(policy), preconditions: Some(only_this), ..DeleteParams::default() };
     tracing::debug!(kind = object.kind, namespace = object.namespace, name = object.name, "its owners are gone, deleting it");
-    let outcome = written(api(collector, &kind, &object.namespace).delete(&object.name, &params).await);
+    let outcome = Written::of(api(collector, &kind, &object.namespace).delete(&object.name, &params).await);
     outcome.map(Some).map_err(|source| Error::Delete { kind: object.kind.clone(), name: object.name.clone(), source })
 }
 
@@ -157,7 +140,8 @@ async fn change(collector: &Collector, object: &Object, mut metadata: Value) -> 
     metadata["uid"] = object.uid.clone().into();
     metadata["resourceVersion"] = object.version.clone().into();
     let patch = Patch::Merge(json!({ "metadata": metadata }));
-    let outcome = written(api(collector, &kind, &object.namespace).patch(&object.name, &PatchParams::default(), &patch).await);
+    let outcome =
+        Written::of(api(collector, &kind, &object.namespace).patch(&object.name, &PatchParams::default(), &patch).await);
     outcome.map(Some).map_err(|source| Error::Change { kind: object.kind.clone(), name: object.name.clone(), source })
 }
 

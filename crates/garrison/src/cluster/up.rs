@@ -65,7 +65,6 @@ pub(crate) fn up(state: &StateDir, request: &Request) -> Result<()> {
         Some(cluster) => adopt(cluster, request)?,
         None => create(state, request)?,
     };
-    preflight::check(cluster.runtime, cluster.images.as_deref())?;
     if cluster.runtime == Runtime::Containerd {
         preflight::check_in_sight(state.root())?;
         cluster.images.as_deref().map_or(Ok(()), preflight::check_in_sight)?;
@@ -127,6 +126,7 @@ fn adopt(mut cluster: Cluster, request: &Request) -> Result<Cluster> {
     if let Some(images) = &request.images {
         cluster.images = Some(absolute(images)?);
     }
+    preflight::check(cluster.runtime, cluster.images.as_deref())?;
     Ok(cluster)
 }
 
