@@ -93,6 +93,11 @@ impl DaemonPod {
     }
 }
 
+/// The hash label of a pod.
+pub(super) fn hash_of(pod: &Pod) -> Option<&str> {
+    pod.metadata.labels.as_ref()?.get(HASH_LABEL).map(String::as_str)
+}
+
 fn ready(pod: &Pod) -> Option<Option<Timestamp>> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     let ready = conditions.iter().find(|condition| condition.type_ == "Ready")?;

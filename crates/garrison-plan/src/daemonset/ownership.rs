@@ -6,7 +6,6 @@ use k8s_openapi::{
     api::apps::v1::DaemonSet,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
-use serde::Serialize;
 use serde_json::{Value, json};
 
 /// What a set does about an object.
@@ -24,7 +23,7 @@ pub enum Claim {
 
 /// A change of an object's owner, as a strategic merge patch. The UID in it makes the server refuse the patch on a
 /// namesake made meanwhile.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OwnerChange {
     /// Name of the object.
     pub name: String,

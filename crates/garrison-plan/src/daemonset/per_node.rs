@@ -20,7 +20,7 @@ pub const FAILED_PODS: Backoff = Backoff {
 };
 
 /// What is true of one node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cell {
     /// Whether the node should run the daemon; `None` if there is no such node.
     pub eligibility: Option<Eligibility>,
@@ -31,8 +31,8 @@ pub struct Cell {
 /// What all nodes have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// Hash of the current revision.
-    pub hash: String,
+    /// Hash of the current revision, and of its copies as long as there are any.
+    pub hashes: Vec<String>,
     /// The current template generation as a label value, if there is one.
     pub generation: Option<String>,
     /// How long a pod must be Ready to count as available.
@@ -55,7 +55,7 @@ impl Rules {
     }
 
     fn has_current_hash(&self, pod: &DaemonPod) -> bool {
-        !self.hash.is_empty() && pod.hash == self.hash
+        !pod.hash.is_empty() && self.hashes.contains(&pod.hash)
     }
 }
 
@@ -121,6 +121,23 @@ pub enum Standing {
     NodeGone,
 }
 
+impl Standing {
+    /// What keeps the node without a pod that would otherwise get one. Labels keep nodes away on purpose.
+    pub fn waits_for(&self) -> Option<Obstacle> {
+        match self {
+            Self::Kept { obstacle, running: false } | Self::Refused(obstacle @ Obstacle::Taint { .. }) => Some(obstacle.clone()),
+            _ => None,
+        }
+    }
+
+    /// The standing when an update acts here.
+    pub(super) fn update(&mut self) {
+        if !matches!(self, Self::Kept { .. }) {
+            *self = Self::Updating;
+        }
+    }
+}
+
 /// What is to be done on a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -137,6 +154,11 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Nothing is to be done, as on a node that does not exist.
+    pub(super) fn nothing(past: Option<Attempts>) -> Self {
+        Self { create: false, delete: Vec::new(), attempts: past, wake_at: None, standing: Standing::NodeGone }
+    }
+
     /// Whether anything is to be done.
     pub fn acts(&self) -> bool {
         self.create || !self.delete.is_empty()
@@ -145,8 +167,7 @@ impl Decision {
 
 /// Decides one node, given what is remembered of failed pods there.
 pub fn decide(cell: &Cell, rules: &Rules, past: Option<Attempts>) -> Decision {
-    let mut decision =
-        Decision { create: false, delete: Vec::new(), attempts: past, wake_at: None, standing: Standing::NodeGone };
+    let mut decision = Decision::nothing(past);
     match &cell.eligibility {
         // Bound pods of vanished nodes are the garbage collector's.
         None => decision.delete = select(cell, |pod| !pod.terminating && !pod.bound, &Why::NodeGone),
@@ -162,9 +183,9 @@ pub fn decide(cell: &Cell, rules: &Rules, past: Option<Attempts>) -> Decision {
                 keep_one(cell, eligibility.should_run(), &mut decision);
             }
             decision.standing = standing(cell, rules, eligibility, &decision);
-            wait_for_availability(cell, rules, &mut decision);
         }
     }
+    wait_for_availability(cell, rules, &mut decision);
     decision
 }
 
@@ -224,9 +245,9 @@ fn running(cell: &Cell) -> impl Iterator<Item = (usize, &DaemonPod)> {
     cell.pods.iter().enumerate().filter(|(_, pod)| pod.is_running())
 }
 
-/// A pod that is Ready becomes available by the passing of time alone.
+/// A pod that is Ready becomes available by the passing of time alone, be it on its way out.
 fn wait_for_availability(cell: &Cell, rules: &Rules, decision: &mut Decision) {
-    let coming = running(cell).filter_map(|(_, pod)| pod.available_from(rules.min_ready)).filter(|from| *from > rules.now);
+    let coming = cell.pods.iter().filter_map(|pod| pod.available_from(rules.min_ready)).filter(|from| *from > rules.now);
     decision.wake_at = coming.chain(decision.wake_at).min();
 }
 

@@ -11,9 +11,8 @@ use k8s_openapi::{
     api::apps::v1::{ControllerRevision, DaemonSet},
     apimachinery::pkg::{apis::meta::v1::ObjectMeta, runtime::RawExtension},
 };
-use serde::Serialize;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +25,7 @@ const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 const DEFAULT_LIMIT: i32 = 10;
 
 /// A change of one revision.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RevisionChange {
     /// Make it. If one of that name exists with the same data, that is as good; if its data differ, the hash has
     /// collided: the set's `collisionCount` must be raised and everything planned anew.
@@ -48,7 +47,7 @@ pub enum RevisionChange {
 }
 
 /// A revision that is no longer needed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obsolete {
     /// Its name.
     pub name: String,
@@ -67,8 +66,11 @@ pub struct History {
     pub adopt: Vec<OwnerChange>,
     /// Owners to be taken off.
     pub release: Vec<OwnerChange>,
-    /// Other revisions with the current content: all pods get the hash that is kept, then these go.
+    /// Other revisions with the current content: their pods get the hash that is kept, then these go.
     pub duplicates: Vec<Obsolete>,
+    /// Their hashes. A pod that carries one is current already. Upstream gives the kept hash to every pod of the set, also
+    /// to those of older templates, which are then never updated (behaviour reference §11.4).
+    pub duplicate_hashes: Vec<String>,
     /// Older revisions, oldest first.
     old: Vec<Arc<ControllerRevision>>,
 }
@@ -109,17 +111,24 @@ pub fn history(set: &DaemonSet, selector: &Labels, revisions: &[Arc<ControllerRe
                 history.changes.push(RevisionChange::Renumber { name: name(&kept), revision: next });
             }
             history.duplicates = current.iter().map(|revision| obsolete(revision)).collect();
+            history.duplicate_hashes = current.iter().filter_map(|revision| label(revision)).collect();
+            history.duplicate_hashes.retain(|hash| *hash != history.hash);
         }
     }
     history
 }
 
 impl History {
+    /// The hashes of pods that are of the current template.
+    pub fn current_hashes(&self) -> Vec<String> {
+        std::iter::once(&self.hash).chain(&self.duplicate_hashes).filter(|hash| !hash.is_empty()).cloned().collect()
+    }
+
     /// The old revisions beyond the limit, oldest first, except those that a pod still carries the hash of (§11.5).
-    pub fn truncated(&self, set: &DaemonSet, live_hashes: &BTreeSet<String>) -> Vec<Obsolete> {
+    pub fn truncated(&self, set: &DaemonSet, is_carried: impl Fn(&str) -> bool) -> Vec<Obsolete> {
         let limit = set.spec.as_ref().and_then(|spec| spec.revision_history_limit).unwrap_or(DEFAULT_LIMIT);
         let surplus = self.old.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
-        let is_live = |revision: &ControllerRevision| label(revision).is_some_and(|hash| live_hashes.contains(&hash));
+        let is_live = |revision: &ControllerRevision| label(revision).is_some_and(|hash| is_carried(&hash));
         self.old.iter().filter(|revision| !is_live(revision)).take(surplus).map(|revision| obsolete(revision)).collect()
     }
 }

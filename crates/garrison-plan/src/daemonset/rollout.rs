@@ -64,9 +64,10 @@ fn scaled(amount: &IntOrString, total: usize) -> usize {
 }
 
 /// What an update wants to do on a node, pods by their place in the cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
     /// Nothing, and the node takes nothing from the budget.
+    #[default]
     Settled,
     /// Nothing, and the node takes one from the budget.
     Busy,
@@ -148,7 +149,7 @@ fn pair<'a>(cell: &'a Cell, rules: &Rules) -> Option<Pair<'a>> {
 }
 
 /// One node's part in an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Part {
     /// Its stage.
     pub stage: Stage,
@@ -170,21 +171,61 @@ pub fn part(cell: &Cell, rules: &Rules, strategy: &Strategy, acts: bool) -> Part
     Part { stage, serves: !acts && serves(cell, rules), desired }
 }
 
+/// What the parts of all nodes add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    desired: usize,
+    busy: usize,
+    replaced_now: usize,
+    serving: usize,
+}
+
+/// How many nodes may do what they want beyond those that need no leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Nodes where an available pod may be replaced, or get a second beside it.
+    pub replace: usize,
+    /// Nodes that may lose a pod which is not missed.
+    pub sunset: usize,
+}
+
+impl Sums {
+    /// Counts a node in.
+    pub fn add(&mut self, part: &Part) {
+        self.desired += usize::from(part.desired);
+        self.busy += usize::from(part.stage == Stage::Busy);
+        self.replaced_now += usize::from(matches!(part.stage, Stage::DeleteNow(_)));
+        self.serving += usize::from(part.serves);
+    }
+
+    /// Takes a node out that was counted in with this part.
+    pub fn remove(&mut self, part: &Part) {
+        self.desired -= usize::from(part.desired);
+        self.busy -= usize::from(part.stage == Stage::Busy);
+        self.replaced_now -= usize::from(matches!(part.stage, Stage::DeleteNow(_)));
+        self.serving -= usize::from(part.serves);
+    }
+
+    /// What the strategy allows now.
+    pub fn budget(&self, strategy: &Strategy) -> Budget {
+        let replace = match strategy {
+            Strategy::OnDelete => 0,
+            Strategy::Replace { max_unavailable } => {
+                // Nought of both would never get anywhere.
+                let most = scaled(max_unavailable, self.desired).max(usize::from(self.desired > 0));
+                most.saturating_sub(self.busy + self.replaced_now)
+            }
+            Strategy::Surge { max_surge } => scaled(max_surge, self.desired).saturating_sub(self.busy),
+        };
+        Budget { replace, sunset: self.serving.saturating_sub(self.desired) }
+    }
+}
+
 /// Which of the parts may do what they want, in their order.
 pub fn allowed(strategy: &Strategy, parts: &[Part]) -> Vec<bool> {
-    let count = |test: fn(&Part) -> bool| parts.iter().filter(|part| test(part)).count();
-    let desired = count(|part| part.desired);
-    let busy = count(|part| part.stage == Stage::Busy);
-    let mut budget = match strategy {
-        Strategy::OnDelete => 0,
-        Strategy::Replace { max_unavailable } => {
-            let replaced_now = count(|part| matches!(part.stage, Stage::DeleteNow(_)));
-            // Nought of both would never get anywhere.
-            scaled(max_unavailable, desired).max(usize::from(desired > 0)).saturating_sub(busy + replaced_now)
-        }
-        Strategy::Surge { max_surge } => scaled(max_surge, desired).saturating_sub(busy),
-    };
-    let mut spare = count(|part| part.serves).saturating_sub(desired);
+    let mut sums = Sums::default();
+    parts.iter().for_each(|part| sums.add(part));
+    let Budget { mut replace, mut sunset } = sums.budget(strategy);
     let take = |budget: &mut usize| {
         let granted = *budget > 0;
         *budget -= usize::from(granted);
@@ -195,8 +236,8 @@ pub fn allowed(strategy: &Strategy, parts: &[Part]) -> Vec<bool> {
         .map(|part| match part.stage {
             Stage::Settled | Stage::Busy => false,
             Stage::DeleteNow(_) | Stage::CreateNow => true,
-            Stage::MayDelete(_) | Stage::MayCreate => take(&mut budget),
-            Stage::Sunset(_) => take(&mut spare),
+            Stage::MayDelete(_) | Stage::MayCreate => take(&mut replace),
+            Stage::Sunset(_) => take(&mut sunset),
         })
         .collect()
 }

@@ -3,11 +3,10 @@
 use super::per_node::{Cell, Rules};
 use crate::placement::Eligibility;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetStatus};
+use std::ops::{AddAssign, SubAssign};
 
-/// The status of a set whose nodes are `cells`.
-pub fn status<'a>(set: &DaemonSet, cells: impl Iterator<Item = &'a Cell>, rules: &Rules) -> DaemonSetStatus {
-    let mut count = Count::default();
-    cells.for_each(|cell| count.add(cell, rules));
+/// The status of a set whose nodes add up to `count`.
+pub fn status(set: &DaemonSet, count: &Count) -> DaemonSetStatus {
     let stored = set.status.clone().unwrap_or_default();
     DaemonSetStatus {
         desired_number_scheduled: count.desired,
@@ -34,8 +33,9 @@ pub fn differs(old: &DaemonSetStatus, new: &DaemonSetStatus) -> bool {
     counters(old) != counters(new) || old.observed_generation < new.observed_generation
 }
 
-#[derive(Default)]
-struct Count {
+/// What nodes count for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
     desired: i32,
     current: i32,
     misscheduled: i32,
@@ -45,22 +45,47 @@ struct Count {
 }
 
 impl Count {
-    fn add(&mut self, cell: &Cell, rules: &Rules) {
-        let Some(eligibility) = &cell.eligibility else { return };
+    /// What one node counts for.
+    pub fn of(cell: &Cell, rules: &Rules) -> Self {
+        let Some(eligibility) = &cell.eligibility else { return Self::default() };
         // The first in order of precedence speaks for the node.
         let Some(pod) = cell.pods.first() else {
-            self.desired += i32::from(eligibility.should_run());
-            return;
+            return Self { desired: i32::from(eligibility.should_run()), ..Self::default() };
         };
         if *eligibility != Eligibility::Run {
-            self.misscheduled += 1;
-            return;
+            return Self { misscheduled: 1, ..Self::default() };
         }
-        self.desired += 1;
-        self.current += 1;
-        self.ready += i32::from(pod.ready.is_some());
-        self.available += i32::from(rules.is_available(pod));
-        self.updated += i32::from(rules.is_updated(pod));
+        Self {
+            desired: 1,
+            current: 1,
+            misscheduled: 0,
+            ready: i32::from(pod.ready.is_some()),
+            available: i32::from(rules.is_available(pod)),
+            updated: i32::from(rules.is_updated(pod)),
+        }
+    }
+
+    fn each(self, other: Self, operation: fn(i32, i32) -> i32) -> Self {
+        Self {
+            desired: operation(self.desired, other.desired),
+            current: operation(self.current, other.current),
+            misscheduled: operation(self.misscheduled, other.misscheduled),
+            ready: operation(self.ready, other.ready),
+            available: operation(self.available, other.available),
+            updated: operation(self.updated, other.updated),
+        }
+    }
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Self) {
+        *self = self.each(other, |one, other| one + other);
+    }
+}
+
+impl SubAssign for Count {
+    fn sub_assign(&mut self, other: Self) {
+        *self = self.each(other, |one, other| one - other);
     }
 }
 
@@ -101,7 +126,7 @@ mod tests {
 
     fn count(nodes: &str) -> DaemonSetStatus {
         let rules = Rules {
-            hash: "new".into(),
+            hashes: vec!["new".into()],
             generation: None,
             min_ready: SignedDuration::from_secs(10),
             surge: false,
@@ -110,7 +135,9 @@ mod tests {
         let set = serde_json::from_value(json!({"metadata": {"generation": 7},
             "status": {"collisionCount": 2, "observedGeneration": 6, "numberReady": 99}}));
         let cells: Vec<Cell> = nodes.split('|').filter(|node| !node.is_empty()).map(cell).collect();
-        status(&set.unwrap(), cells.iter(), &rules)
+        let mut count = Count::default();
+        cells.iter().for_each(|cell| count += Count::of(cell, &rules));
+        status(&set.unwrap(), &count)
     }
 
     fn check(nodes: &str, expected: Value) {

@@ -1,4 +1,12 @@
-use super::*;
+use super::{
+    daemon_pod::HASH_LABEL,
+    matrix::Column,
+    memory::Memory,
+    oracle::{Observed, Recomputed, recompute},
+    per_node::Standing,
+    *,
+};
+use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Node};
 use serde_json::{Value, json};
 
 fn at(second: i64) -> Timestamp {
@@ -56,25 +64,58 @@ struct Scene {
     nodes: Vec<Arc<Node>>,
     pods: Vec<Arc<Pod>>,
     deleting: BTreeSet<String>,
+    revisions: Vec<Arc<ControllerRevision>>,
     memory: Memory,
 }
 
 impl Scene {
     fn new(set: DaemonSet, nodes: Vec<Arc<Node>>, pods: Vec<Arc<Pod>>) -> Self {
-        Self { set, nodes, pods, deleting: BTreeSet::new(), memory: Memory::default() }
+        Self { set, nodes, pods, deleting: BTreeSet::new(), revisions: vec![], memory: Memory::default() }
     }
 
-    fn plan(&self, second: i64) -> Plan {
-        plan(&Observed {
+    /// Plans it both ways.
+    fn recompute(&self, second: i64) -> Recomputed {
+        let recomputed = recompute(&Observed {
             set: &self.set,
             nodes: &self.nodes,
             pods: &self.pods,
             deleting: &self.deleting,
-            revisions: &[],
+            revisions: &self.revisions,
             memory: &self.memory,
             now: at(second),
-        })
+        });
+        let set = Arc::new(self.set.clone());
+        let mut column = Column::new(set, self.nodes.clone(), self.pods.clone(), self.revisions.clone());
+        self.deleting.iter().for_each(|uid| column.deleted(uid, at(second)));
+        column.recall(self.memory.clone());
+        let mut plan = column.plan(at(second), usize::MAX);
+        plan.create.sort_by(|one, other| one.node.cmp(&other.node));
+        plan.delete.sort_by(|one, other| one.node.cmp(&other.node));
+        assert_eq!(plan, recomputed.plan);
+        recomputed
     }
+
+    fn plan(&self, second: i64) -> Plan {
+        self.recompute(second).plan
+    }
+
+    /// How things stand on a node.
+    fn standing(&self, node: &str) -> Standing {
+        self.recompute(0).standings[node].clone()
+    }
+
+    /// Plans, and remembers that it is carried out.
+    fn act(&mut self, second: i64) -> Plan {
+        let Recomputed { plan, memory, .. } = self.recompute(second);
+        self.memory = memory;
+        self.memory.commit(&plan);
+        plan
+    }
+}
+
+/// The pod that a creation asks for first.
+fn first(set: &DaemonSet, plan: &Plan) -> Pod {
+    plan.create[0].pods(set, &plan.hash).next().unwrap()
 }
 
 fn shown(plan: &Plan) -> String {
@@ -151,9 +192,8 @@ fn nodes_that_taints_keep_without_a_pod_are_told_of_once() {
     let mut scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
     scene.nodes.extend([tainted("b", "NoSchedule"), tainted("c", "NoSchedule"), tainted("d", "NoExecute")]);
     let at_second = |scene: &mut Scene, second: i64, expected: &str| {
-        let plan = scene.plan(second);
+        let plan = scene.act(second);
         assert_eq!(told(&plan), expected, "at {second}");
-        scene.memory = plan.memory;
         plan.wake_at
     };
     assert_eq!(at_second(&mut scene, 0, ""), Some(at(10)), "a node that joins is not ready for a moment");
@@ -191,28 +231,28 @@ fn sets_that_are_left_alone() {
 
 #[test]
 fn pods_carry_the_hash_of_the_planned_revision() {
-    let plan = Scene::new(set(json!({})), nodes(&["a"]), vec![]).plan(0);
+    let scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
+    let plan = scene.plan(0);
     let [RevisionChange::Create(revision)] = plan.revisions.as_slice() else { panic!("{:?}", plan.revisions) };
     let label = |labels: &Option<BTreeMap<String, String>>| labels.as_ref().unwrap()[HASH_LABEL].clone();
-    assert_eq!(label(&plan.create[0].pod.metadata.labels), label(&revision.metadata.labels));
+    assert_eq!(label(&first(&scene.set, &plan).metadata.labels), label(&revision.metadata.labels));
 }
 
 #[test]
 fn a_failed_pod_is_replaced_under_another_name_and_ever_more_slowly() {
     let mut scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
-    let first = scene.plan(0).create.remove(0);
-    assert_eq!(scene.plan(5).create[0], first, "the same question has the same answer");
-    scene.memory = scene.plan(5).memory;
+    let first_pod = first(&scene.set, &scene.plan(0));
+    assert_eq!(first(&scene.set, &scene.plan(5)), first_pod, "the same question has the same answer");
+    scene.act(5);
     scene.memory.answered("a");
     scene.pods = vec![pod("x", "a", json!({"status": {"phase": "Failed"}}))];
-    let plan = scene.plan(10);
+    let plan = scene.act(10);
     assert_eq!((shown(&plan).as_str(), plan.delete[0].why.clone()), ("-x", Why::Failed));
-    scene.memory = plan.memory;
     assert_eq!(shown(&scene.plan(10)), "", "not twice within the first second");
     assert_eq!(scene.plan(10).wake_at, Some(at(11)));
     scene.pods.clear();
-    let second = scene.plan(10).create.remove(0);
-    assert_ne!(second.pod.metadata.name, first.pod.metadata.name);
+    let second_pod = first(&scene.set, &scene.plan(10));
+    assert_ne!(second_pod.metadata.name, first_pod.metadata.name);
     // A changed spec deserves a fresh start.
     scene.pods = vec![pod("y", "a", json!({"status": {"phase": "Failed"}}))];
     scene.set.status.get_or_insert_default().observed_generation = Some(2);
@@ -222,25 +262,25 @@ fn a_failed_pod_is_replaced_under_another_name_and_ever_more_slowly() {
 #[test]
 fn an_unanswered_create_is_repeated_under_its_name_until_the_pod_is_seen() {
     let mut scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
-    let asked = scene.plan(0);
-    let name = asked.create[0].pod.metadata.name.clone();
-    scene.memory = asked.memory;
+    let plan = scene.act(0);
+    let name = first(&scene.set, &plan).metadata.name;
     // Another pod comes and goes: without an open question the next name would differ.
     scene.pods = vec![pod("x", "a", Value::Null)];
-    scene.memory = scene.plan(0).memory;
+    scene.act(0);
     scene.pods.clear();
-    assert_eq!(scene.plan(0).create[0].pod.metadata.name, name);
+    assert_eq!(first(&scene.set, &scene.plan(0)).metadata.name, name);
     scene.pods = vec![pod(name.as_deref().unwrap(), "a", Value::Null)];
-    scene.memory = scene.plan(0).memory;
+    scene.act(0);
     scene.pods.clear();
-    assert_ne!(scene.plan(0).create[0].pod.metadata.name, name);
+    assert_ne!(first(&scene.set, &scene.plan(0)).metadata.name, name);
 }
 
 #[test]
 fn a_creation_knows_itself() {
     let scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
-    let creation = scene.plan(0).create.remove(0);
-    let name = creation.pod.metadata.name.clone().unwrap();
+    let plan = scene.plan(0);
+    let creation = &plan.create[0];
+    let name = first(&scene.set, &plan).metadata.name.unwrap();
     for (existing, same) in [
         (pod(&name, "a", Value::Null), true),
         (pod("other", "a", Value::Null), false),
@@ -253,9 +293,9 @@ fn a_creation_knows_itself() {
             false,
         ),
     ] {
-        assert_eq!(creation.is(&scene.set, &existing), same, "{existing:?}");
+        assert_eq!(creation.is(&scene.set, &name, &existing), same, "{existing:?}");
     }
-    let names: BTreeSet<Option<String>> = creation.attempts(&scene.set).map(|attempt| attempt.pod.metadata.name).collect();
+    let names: BTreeSet<Option<String>> = creation.pods(&scene.set, &plan.hash).map(|pod| pod.metadata.name).collect();
     assert_eq!((names.len(), names.contains(&Some(name))), (8, true));
 }
 
@@ -275,10 +315,11 @@ fn eligibility_moves_pods_at_once_under_every_strategy() {
 fn on_delete_leaves_old_pods() {
     let strategy = |strategy: &str| set(json!({"updateStrategy": {"type": strategy}}));
     let old = vec![pod("x", "a", Value::Null)];
-    let plan = Scene::new(strategy("OnDelete"), nodes(&["a"]), old.clone()).plan(0);
-    assert_eq!((shown(&plan).as_str(), &plan.standings["a"], plan.revisions.len()), ("", &Standing::Outdated, 1));
-    let plan = Scene::new(strategy("RollingUpdate"), nodes(&["a"]), old).plan(0);
-    assert_eq!((shown(&plan).as_str(), &plan.standings["a"]), ("-x", &Standing::Updating));
+    let scene = Scene::new(strategy("OnDelete"), nodes(&["a"]), old.clone());
+    let plan = scene.plan(0);
+    assert_eq!((shown(&plan).as_str(), scene.standing("a"), plan.revisions.len()), ("", Standing::Outdated, 1));
+    let scene = Scene::new(strategy("RollingUpdate"), nodes(&["a"]), old);
+    assert_eq!((shown(&scene.plan(0)).as_str(), scene.standing("a")), ("-x", Standing::Updating));
 }
 
 #[test]
@@ -293,16 +334,9 @@ fn pods_are_relabelled_before_duplicate_revisions_go() {
         )
     };
     let hash = |hash: &str| json!({"metadata": {"labels": {HASH_LABEL: hash}}});
-    let scene = Scene::new(set.clone(), nodes(&["a", "b"]), vec![pod("x", "a", hash("r1")), pod("y", "b", hash("r2"))]);
-    let plan = plan(&Observed {
-        set: &set,
-        nodes: &scene.nodes,
-        pods: &scene.pods,
-        deleting: &scene.deleting,
-        revisions: &[revision("r1", 1), revision("r2", 2)],
-        memory: &scene.memory,
-        now: at(0),
-    });
+    let mut scene = Scene::new(set.clone(), nodes(&["a", "b"]), vec![pod("x", "a", hash("r1")), pod("y", "b", hash("r2"))]);
+    scene.revisions = vec![revision("r1", 1), revision("r2", 2)];
+    let plan = scene.plan(0);
     assert_eq!(plan.relabel, [Relabel { name: "x".into(), hash: "r2".into() }]);
     assert_eq!(plan.duplicates, [Obsolete { name: "r1".into(), uid: "r1".into() }]);
 }

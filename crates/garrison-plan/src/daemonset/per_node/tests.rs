@@ -8,7 +8,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn rules(surge: bool) -> Rules {
-    Rules { hash: "new".into(), generation: None, min_ready: SignedDuration::from_secs(15), surge, now: at(NOW) }
+    Rules { hashes: vec!["new".into()], generation: None, min_ready: SignedDuration::from_secs(15), surge, now: at(NOW) }
 }
 
 /// A pod from a word: name, then `:` and marks. `u` unbound, `t` terminating, `f` failed, `s` succeeded, `o` of the old
@@ -217,7 +217,7 @@ fn hash_or_generation_suffices() {
         let rules = Rules { generation: current.map(Into::into), ..rules(false) };
         assert_eq!(rules.is_updated(&pod), updated, "{hash:?} {generation:?} {current:?}");
     }
-    assert!(!Rules { hash: String::new(), ..rules(false) }.is_updated(&DaemonPod { hash: String::new(), ..pod("a") }));
+    assert!(!Rules { hashes: vec![String::new()], ..rules(false) }.is_updated(&DaemonPod { hash: String::new(), ..pod("a") }));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::BTreeSet;
 
 fn set(template: Value, rest: Value) -> DaemonSet {
     let mut value = json!({
@@ -169,8 +170,11 @@ fn old_revisions_beyond_the_limit_go() {
         let mut set = set(template("b"), Value::Null);
         set.spec.as_mut().unwrap().revision_history_limit = serde_json::from_value(limit.clone()).unwrap();
         let live: BTreeSet<String> = live.into_iter().map(Into::into).collect();
-        let names: Vec<String> =
-            work_out(&set, &revisions).truncated(&set, &live).into_iter().map(|revision| revision.name).collect();
+        let names: Vec<String> = work_out(&set, &revisions)
+            .truncated(&set, |hash| live.contains(hash))
+            .into_iter()
+            .map(|revision| revision.name)
+            .collect();
         assert_eq!(names.join(" "), expected, "limit {limit}, live {live:?}");
     }
 }

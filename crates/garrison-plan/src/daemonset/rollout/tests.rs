@@ -8,7 +8,7 @@ use serde_json::json;
 
 fn rules() -> Rules {
     Rules {
-        hash: "new".into(),
+        hashes: vec!["new".into()],
         generation: None,
         min_ready: SignedDuration::ZERO,
         surge: false,

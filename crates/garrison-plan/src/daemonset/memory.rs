@@ -1,0 +1,160 @@
+//! What planning needs of the past. Losing it costs a back-off and a notice told twice, nothing else.
+
+use super::{
+    Note, Plan,
+    fnv::fnv64,
+    names,
+    per_node::{Cell, FAILED_PODS},
+};
+use crate::{backoff::Attempts, placement::Obstacle};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// How long nodes must have been without a pod before users are told: each node that joins is not ready for a moment.
+const TELLING: SignedDuration = SignedDuration::from_secs(10);
+
+/// What is remembered of one node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Past {
+    /// Replaced failed pods.
+    pub attempts: Option<Attempts>,
+    /// Stands for the pods that were last there.
+    present: u64,
+    /// Stands for all pods that were ever there, so that the next one has another name than any of them.
+    lineage: u64,
+    /// What the names of a pod are made from whose create is not answered yet. As long as nobody knows whether such a pod
+    /// exists, it is asked for under the same name and no other.
+    asked: Option<u64>,
+    /// How often the server refused a pod since one was last seen.
+    refusals: u32,
+}
+
+impl Past {
+    /// Takes note of who is there now.
+    pub(super) fn meet(&mut self, set: &DaemonSet, cell: &Cell, now: Timestamp) {
+        self.attempts = self.attempts.filter(|attempts| !FAILED_PODS.forgotten(attempts, now));
+        let is_there = |name: String| cell.pods.iter().any(|pod| pod.name == name);
+        self.asked = self.asked.filter(|seed| !names(set, *seed).any(is_there));
+        if cell.pods.is_empty() {
+            return;
+        }
+        self.refusals = 0;
+        let present = cell.pods.iter().fold(0u64, |sum, pod| sum.wrapping_add(fnv64(&[pod.uid.as_bytes()])));
+        if present != self.present {
+            self.present = present;
+            self.lineage = fnv64(&[&self.lineage.to_le_bytes()[..], &present.to_le_bytes()[..]]);
+        }
+    }
+
+    /// What the names of the node's next pod are made from.
+    pub(super) fn seed(&self, set: &DaemonSet, node: &str) -> u64 {
+        self.asked.unwrap_or_else(|| {
+            let uid = set.metadata.uid.as_deref().unwrap_or_default();
+            fnv64(&[uid.as_bytes(), b"/", node.as_bytes(), b"/", &self.lineage.to_le_bytes()[..]])
+        })
+    }
+
+    /// Takes note that a pod is being asked for.
+    pub(super) fn ask(&mut self, seed: u64) {
+        self.asked = Some(seed);
+    }
+
+    /// Takes note that the server answered about the pod, be it with a refusal.
+    pub(super) fn answered(&mut self) {
+        self.asked = None;
+    }
+
+    /// Takes note that the server refused the pod.
+    pub(super) fn refuse(&mut self) {
+        self.answered();
+        self.refusals = self.refusals.saturating_add(1);
+    }
+
+    pub(super) fn refusals(&self) -> u32 {
+        self.refusals
+    }
+
+    pub(super) fn is_blank(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What was told of nodes that get no pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Telling {
+    /// What users were last told.
+    told: Vec<(Obstacle, usize)>,
+    /// Since when there has been something else to tell.
+    untold_since: Option<Timestamp>,
+}
+
+impl Telling {
+    /// Tells of nodes that taints keep without a pod, when that has changed and stayed so for a while; or says when it
+    /// will be time.
+    pub(super) fn tell(
+        &mut self,
+        waiting: &BTreeMap<Obstacle, usize>,
+        nodes: usize,
+        now: Timestamp,
+    ) -> (Option<Note>, Option<Timestamp>) {
+        let is_told =
+            self.told.len() == waiting.len() && self.told.iter().all(|(obstacle, count)| waiting.get(obstacle) == Some(count));
+        if waiting.is_empty() || is_told {
+            if waiting.is_empty() {
+                self.told.clear();
+            }
+            self.untold_since = None;
+            return (None, None);
+        }
+        self.untold_since.get_or_insert(now);
+        if let Some(due) = self.due().filter(|due| now < *due) {
+            return (None, Some(due));
+        }
+        self.untold_since = None;
+        self.told = waiting.iter().map(|(obstacle, count)| (obstacle.clone(), *count)).collect();
+        (Some(Note::Waiting { obstacles: self.told.clone(), nodes }), None)
+    }
+
+    /// When it will be time to tell something.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.untold_since.map(|since| since.saturating_add(TELLING).unwrap_or(Timestamp::MAX))
+    }
+}
+
+/// What is remembered of a set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// The generation that attempts belong to: a changed spec deserves a fresh start.
+    pub(super) generation: Option<i64>,
+    /// By node.
+    pub(super) nodes: BTreeMap<Arc<str>, Past>,
+    /// What users know.
+    pub(super) telling: Telling,
+}
+
+impl Memory {
+    /// Takes note that the server answered about the pod for a node, be it with a refusal.
+    pub fn answered(&mut self, node: &str) {
+        if let Some(past) = self.nodes.get_mut(node) {
+            past.answered();
+        }
+    }
+
+    /// Takes note that the server refused the pod for a node.
+    pub fn refused(&mut self, node: &str) {
+        if let Some(past) = self.nodes.get_mut(node) {
+            past.refuse();
+        }
+    }
+
+    /// Takes note that a plan is about to be carried out.
+    pub fn commit(&mut self, plan: &Plan) {
+        for creation in &plan.create {
+            self.nodes.entry(creation.node.clone()).or_default().ask(creation.seed);
+        }
+        for (node, attempts) in &plan.attempts {
+            self.nodes.entry(node.clone()).or_default().attempts = Some(*attempts);
+        }
+    }
+}
