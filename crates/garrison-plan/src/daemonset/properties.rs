@@ -142,6 +142,7 @@ fn settle(world: &mut World) {
 }
 
 /// How many histories each property tries unless `PROPTEST_CASES` says otherwise.
+#[expect(clippy::disallowed_methods, reason = "a setting of the test; no decision reads it")]
 fn histories(number: u32) -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(number);
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
