@@ -69,6 +69,8 @@ pub struct Window {
     halved_at: Option<Duration>,
     closed_until: Duration,
     used_at: Duration,
+    /// When a request last had to wait for the answer to another.
+    full_at: Option<Duration>,
 }
 
 impl Window {
@@ -84,6 +86,7 @@ impl Window {
             halved_at: None,
             closed_until: Duration::ZERO,
             used_at: Duration::ZERO,
+            full_at: None,
         }
     }
 
@@ -102,21 +105,22 @@ impl Window {
             return Admission::At(self.closed_until);
         }
         if in_flight >= self.size {
+            self.full_at = Some(now);
             return Admission::WhenAnswered;
         }
         self.used_at = now;
         Admission::Now
     }
 
-    /// Takes note of an answer; `in_flight` counts its request too.
-    pub fn answered(&mut self, sent: Duration, now: Duration, in_flight: usize, answer: Answer) {
+    /// Takes note of the answer to a request.
+    pub fn answered(&mut self, sent: Duration, now: Duration, answer: Answer) {
         self.used_at = now;
         match answer {
             Answer::Served(verb) => {
                 let took = now.saturating_sub(sent);
                 let shortest = self.floors[verb as usize].shortest(took, now);
-                // A window that is not used tells nothing.
-                if took <= shortest * 2 + SLACK && in_flight * 2 > self.size {
+                // A window that was not full meanwhile is large enough.
+                if took <= shortest * 2 + SLACK && self.full_at >= Some(sent) {
                     self.grow();
                 }
             }
