@@ -10,7 +10,10 @@ mod triggers;
 mod tests;
 
 use crate::{Context, cache::Key, event::Recorder, queue::Queue};
-use garrison_plan::daemonset::{self, Memory, Observed, Plan, ownership, pace::Pace};
+use garrison_plan::{
+    daemonset::{self, Memory, Observed, Plan, ownership, pace::Pace},
+    window::rounds::Rounds,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::DaemonSet, core::v1::Pod};
 use parking_lot::Mutex;
@@ -20,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 /// A set some of whose writes were not seen yet is looked at again after this: if they are never seen (created and deleted
 /// while a watch was broken), no event comes either.
 const UNSEEN: Duration = Duration::from_secs(30);
+
+/// One that could not be brought to its end is looked at again after this: time for an event to arrive.
+const UNFINISHED: Duration = Duration::from_millis(20);
 
 /// The name under which events are recorded.
 const COMPONENT: &str = "daemonset-controller";
@@ -58,6 +64,10 @@ struct Book {
     uid: String,
     pace: Pace,
     memory: Memory,
+    /// In what rounds the next creates start.
+    rounds: Rounds,
+    /// Whether the set must be looked at again although no event may come. Set while a plan is carried out.
+    unfinished: bool,
 }
 
 impl Controller {
@@ -88,7 +98,8 @@ impl Controller {
         let written = act::write_status(self, set, status).await;
         acted.and(written)?;
         let pause = wake_at.map(|at| Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO));
-        Ok(pause.into_iter().chain((!book.pace.is_settled()).then_some(UNSEEN)).min())
+        let unseen = (!book.pace.is_settled()).then_some(UNSEEN);
+        Ok(pause.into_iter().chain(unseen).chain(book.unfinished.then_some(UNFINISHED)).min())
     }
 
     fn plan(&self, set: &DaemonSet, book: &mut Book) -> Plan {

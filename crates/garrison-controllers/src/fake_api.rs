@@ -95,6 +95,14 @@ impl FakeApi {
         self.store(&mut state, resource, object);
     }
 
+    /// Changes an object without an event, as if the watch were late: only who asks for it sees it.
+    pub(crate) fn put_unseen(&self, plural: &'static str, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut state = self.0.state.lock();
+        let mut objects = state.objects.iter_mut();
+        let known = objects.find(|((kind, _, known), _)| *kind == plural && known == name);
+        change(known.expect("an object of that name").1);
+    }
+
     pub(crate) fn remove(&self, plural: &str, name: &str) {
         let mut state = self.0.state.lock();
         let key = state.objects.keys().find(|(kind, _, known)| *kind == plural && known == name).cloned();

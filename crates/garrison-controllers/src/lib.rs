@@ -15,7 +15,7 @@
 //! | [`service_account`] | each namespace has service account `default` and the root CA |
 //! | [`node_ipam`] | each node has its own range of pod addresses |
 //!
-//! [`election`] lets one of several processes work, [`metrics`] tells what was done.
+//! [`election`] lets one of several processes work, [`lane`] sends as much as the server bears, [`metrics`] tells what was done.
 //!
 //! This room must run unchanged against a foreign cluster: it knows neither the server nor the store.
 
@@ -23,6 +23,7 @@ pub mod cache;
 mod cause;
 pub mod election;
 pub mod event;
+pub mod lane;
 pub mod metrics;
 pub mod queue;
 pub mod selection;
@@ -48,6 +49,7 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Node, Pod, ServiceAccount},
 };
 use kube::{Api, Client};
+use lane::{Lane, Limits};
 use metrics::Metrics;
 use selection::Selection;
 use std::{sync::Arc, time::Duration};
@@ -61,6 +63,10 @@ pub struct Config {
     pub controllers: Selection,
     /// How many DaemonSets are planned at the same time.
     pub daemonset_workers: usize,
+    /// How many pods are created, and how many deleted, at one look at a DaemonSet; none: as many as there are to.
+    pub daemonset_burst_replicas: Option<usize>,
+    /// What the client is held to.
+    pub limits: Limits,
     /// How long a node may be silent before it counts as unreachable.
     pub node_monitor_grace_period: Duration,
     /// How long a new node may take to report for the first time.
@@ -82,6 +88,8 @@ impl Default for Config {
         Self {
             controllers: Selection::default(),
             daemonset_workers: 2,
+            daemonset_burst_replicas: None,
+            limits: Limits::default(),
             node_monitor_grace_period: Duration::from_secs(40),
             node_startup_grace_period: Duration::from_secs(60),
             terminated_pod_threshold: 12_500,
@@ -95,8 +103,10 @@ impl Default for Config {
 
 /// What every loop is given.
 pub struct Context {
-    /// The API.
+    /// The API, by way of the lane.
     pub client: Client,
+    /// How much goes to the API at once.
+    pub lane: Lane,
     /// Settings.
     pub config: Config,
     /// What was done.
@@ -125,8 +135,11 @@ impl Context {
     }
 
     fn counted(client: Client, config: Config, metrics: Arc<Metrics>) -> Arc<Self> {
+        let lane = Lane::new(config.limits);
+        metrics.show_lane(&lane);
         Arc::new(Self {
-            client,
+            client: lane.guard(client),
+            lane,
             config,
             metrics,
             pods: Cache::default(),

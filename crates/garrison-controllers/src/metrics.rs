@@ -5,6 +5,7 @@ mod tests;
 
 use crate::{
     election::Fence,
+    lane::Lane,
     queue::{
         Queue, WorkKey,
         figures::{BOUNDS, Durations, Figures},
@@ -27,6 +28,7 @@ pub struct Metrics {
     errors: Mutex<BTreeMap<&'static str, u64>>,
     requests: Mutex<BTreeMap<(Method, Option<u16>), u64>>,
     synced: AtomicBool,
+    lane: Mutex<Option<Lane>>,
 }
 
 type Reading = Box<dyn Fn() -> Figures + Send>;
@@ -36,6 +38,11 @@ impl Metrics {
     pub fn show_queue<K: WorkKey>(&self, name: &'static str, queue: &Queue<K>) {
         let queue = queue.clone();
         self.queues.lock().push((name, Box::new(move || queue.figures())));
+    }
+
+    /// Shows a lane from now on.
+    pub fn show_lane(&self, lane: &Lane) {
+        *self.lane.lock() = Some(lane.clone());
     }
 
     /// A daemon pod was created.
@@ -72,6 +79,7 @@ impl Metrics {
     pub fn text(&self, fence: &Fence) -> String {
         let mut out = String::new();
         self.write_queues(&mut out);
+        self.write_lane(&mut out);
         head(&mut out, "leader_election_master_status", "gauge", "Whether this process leads.");
         line(&mut out, "leader_election_master_status", &label("name", fence.name()), u8::from(fence.leads()));
         head(&mut out, "garrison_daemonset_creates_total", "counter", "Daemon pods created.");
@@ -91,6 +99,16 @@ impl Metrics {
             line(&mut out, "rest_client_requests_total", &labels, count);
         }
         out
+    }
+
+    fn write_lane(&self, out: &mut String) {
+        let Some(lane) = self.lane.lock().as_ref().map(Lane::figures) else { return };
+        head(out, "garrison_client_window", "gauge", "Requests that may be in flight at once, of those sent in numbers.");
+        line(out, "garrison_client_window", "", lane.window);
+        head(out, "garrison_client_requests_in_flight", "gauge", "Requests of that kind that are in flight.");
+        line(out, "garrison_client_requests_in_flight", "", lane.in_flight);
+        head(out, "garrison_client_throttled_total", "counter", "Answers by which the API server asked for fewer requests.");
+        line(out, "garrison_client_throttled_total", "", lane.throttled);
     }
 
     fn write_queues(&self, out: &mut String) {

@@ -11,6 +11,7 @@
 //! - [`garbage`]: orphans, owner references, pods of vanished nodes.
 //! - [`election`]: who of several controllers leads.
 //! - [`pod`]: one pod on one node, as the agent sees it.
+//! - [`window`], [`rate`]: how many requests a client sends at once, and how often.
 
 pub mod backoff;
 pub mod daemonset;
@@ -19,4 +20,6 @@ pub mod garbage;
 pub mod node_lifecycle;
 pub mod placement;
 pub mod pod;
+pub mod rate;
 pub mod schedule;
+pub mod window;

@@ -1,115 +1,37 @@
 //! Carrying out a plan. Nothing is decided here: each entry of the plan becomes one request, and whatever happens is
 //! noted in the book, told in an event, or reported so that the set is planned anew.
+//!
+//! What fails for one object holds up its node and no other. Only where the picture itself turns out to be wrong is
+//! everything after it left undone: the set is gone, or the hash of its template is not settled.
+
+mod error;
+mod owners;
+mod revisions;
+
+pub(super) use error::Error;
 
 use super::{Book, Controller};
-use crate::event::{Kind, reference};
-use futures::future::join_all;
-use garrison_plan::daemonset::{
-    Creation, Note, Plan, Relabel, Removal,
-    daemon_pod::HASH_LABEL,
-    ownership::OwnerChange,
-    per_node::Why,
-    revision::{Obsolete, RevisionChange},
-    status::differs,
+use crate::{
+    cache::Key,
+    event::{Kind, reference},
 };
+use error::First;
+use garrison_plan::daemonset::{Creation, Note, Plan, Removal, per_node::Why, status::differs, template};
 use garrison_plan::placement::Obstacle;
 use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        apps::v1::{ControllerRevision, DaemonSet, DaemonSetStatus},
+        apps::v1::{DaemonSet, DaemonSetStatus},
         core::v1::{ObjectReference, Pod},
     },
 };
 use kube::{
     Api, Resource,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, PostParams, Preconditions},
     core::Status,
 };
-use serde::de::DeserializeOwned;
-use serde_json::json;
-use std::{fmt::Debug, sync::Arc};
-
-/// Requests in flight at once; more would only queue up in the server, before everybody else's.
-const MOST_AT_ONCE: usize = 256;
-
-/// Why a set has to be looked at again.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    /// The set that is to adopt is no longer there.
-    #[error("the DaemonSet was deleted or made anew meanwhile, it adopts nothing")]
-    Superseded,
-    /// The set could not be read.
-    #[error("reading the DaemonSet")]
-    Read(#[source] kube::Error),
-    /// An owner could not be set or taken off.
-    #[error("changing the owner of {name}")]
-    Owner {
-        /// Of what.
-        name: String,
-        /// Cause.
-        source: kube::Error,
-    },
-    /// A revision could not be changed.
-    #[error("changing revision {name}")]
-    Revision {
-        /// Its name.
-        name: String,
-        /// Cause.
-        source: kube::Error,
-    },
-    /// Two templates have one hash. The collision count is raised, the next look takes another.
-    #[error("revision {name} exists with another template, counting a collision")]
-    Collision {
-        /// Its name.
-        name: String,
-    },
-    /// The cached collision count is not the stored one.
-    #[error("the collision count is stale")]
-    StaleCollisionCount,
-    /// A pod could not be labelled.
-    #[error("labelling pod {name}")]
-    Relabel {
-        /// Its name.
-        name: String,
-        /// Cause.
-        source: kube::Error,
-    },
-    /// A pod could not be created.
-    #[error("creating a pod for node {node}")]
-    Create {
-        /// Its node.
-        node: String,
-        /// Cause.
-        source: kube::Error,
-    },
-    /// A pod could not be deleted.
-    #[error("deleting pod {name}")]
-    Delete {
-        /// Its name.
-        name: String,
-        /// Cause.
-        source: kube::Error,
-    },
-    /// The status could not be written.
-    #[error("writing the status")]
-    Status(#[source] kube::Error),
-}
-
-impl Error {
-    /// What failed, as metrics name it.
-    pub(super) fn operation(&self) -> &'static str {
-        match self {
-            Self::Superseded | Self::Read(_) => "read",
-            Self::Owner { .. } => "adopt",
-            Self::Revision { .. } | Self::Collision { .. } | Self::StaleCollisionCount => "revision",
-            Self::Relabel { .. } => "label",
-            Self::Create { .. } => "create",
-            Self::Delete { .. } => "delete",
-            Self::Status(_) => "status",
-        }
-    }
-}
+use std::{ops::ControlFlow, sync::Arc};
 
 /// Everything of the plan but the status. The outer error says that the picture is wrong and the status not to be trusted.
 pub(super) async fn carry_out(
@@ -119,18 +41,20 @@ pub(super) async fn carry_out(
     book: &mut Book,
 ) -> Result<Result<(), Error>, Error> {
     let hand = Hand { controller, set, regarding: reference(set) };
+    let mut first = First::default();
+    book.unfinished = false;
+    let mut aside = hand.change_owners(plan, book, &mut first).await?;
     hand.tell(&plan.notes);
-    hand.change_owners(plan, book).await?;
-    for change in &plan.revisions {
-        hand.change_revision(change).await?;
+    hand.change_revisions(&plan.revisions, &mut first).await?;
+    hand.drop_duplicates(plan, book, &mut aside, &mut first).await;
+    let creations = hand.burst(&plan.create, |creation| aside.contains(&creation.node), book);
+    let removals = hand.burst(&plan.delete, |removal| aside.contains(&removal.node), book);
+    hand.create(&creations, book, &mut first).await;
+    hand.delete(&removals, book, &mut first).await;
+    if first.is_none() && !book.unfinished {
+        first.note(hand.drop_revisions(&plan.obsolete).await);
     }
-    hand.drop_duplicates(&plan.relabel, &plan.duplicates).await?;
-    let created = hand.create(&plan.create, book).await;
-    let deleted = hand.delete(&plan.delete, book).await;
-    Ok(match created.and(deleted) {
-        Ok(()) => hand.drop_revisions(&plan.obsolete).await,
-        Err(error) => Err(error),
-    })
+    Ok(first.outcome())
 }
 
 /// Writes a status that says something new; a second time on fresh ground if the first try is refused.
@@ -138,22 +62,21 @@ pub(super) async fn write_status(controller: &Controller, set: &DaemonSet, statu
     let stored = set.status.clone().unwrap_or_default();
     let Some(status) = status.filter(|status| differs(&stored, status)) else { return Ok(()) };
     let sets = namespaced::<DaemonSet>(controller, set);
-    let name = set.metadata.name.as_deref().unwrap_or_default();
-    let put = async |base: &DaemonSet| {
-        let carried = base.status.clone().unwrap_or_default();
-        let status =
-            DaemonSetStatus { collision_count: carried.collision_count, conditions: carried.conditions, ..status.clone() };
-        let written = DaemonSet { status: Some(status), ..base.clone() };
-        sets.replace_status(name, &PostParams::default(), &written).await.map(drop)
-    };
-    if put(set).await.is_ok() {
+    if put_status(&sets, set, status.clone()).await.is_ok() {
         return Ok(());
     }
-    let fresh = sets.get(name).await.map_err(Error::Status)?;
+    let fresh = sets.get(set.metadata.name.as_deref().unwrap_or_default()).await.map_err(Error::Status)?;
     if fresh.metadata.uid != set.metadata.uid {
         return Err(Error::Superseded);
     }
-    put(&fresh).await.map_err(Error::Status)
+    put_status(&sets, &fresh, status).await.map_err(Error::Status)
+}
+
+async fn put_status(sets: &Api<DaemonSet>, base: &DaemonSet, counted: DaemonSetStatus) -> kube::Result<()> {
+    let carried = base.status.clone().unwrap_or_default();
+    let status = DaemonSetStatus { collision_count: carried.collision_count, conditions: carried.conditions, ..counted };
+    let written = DaemonSet { status: Some(status), ..base.clone() };
+    sets.replace_status(base.metadata.name.as_deref().unwrap_or_default(), &PostParams::default(), &written).await.map(drop)
 }
 
 fn who_waits(obstacles: &[(Obstacle, usize)], nodes: usize) -> String {
@@ -199,139 +122,75 @@ impl Hand<'_> {
         }
     }
 
-    async fn change_owners(&self, plan: &Plan, book: &mut Book) -> Result<(), Error> {
-        if !plan.adopt.is_empty() || !plan.adopt_revisions.is_empty() {
-            // The cache may be behind; a set that is gone must not take anything with it.
-            let live = self.api::<DaemonSet>().get(self.name()).await.map_err(Error::Read)?;
-            if live.metadata.uid != self.set.metadata.uid || live.metadata.deletion_timestamp.is_some() {
-                return Err(Error::Superseded);
-            }
-        }
-        let adopted = |pod: Pod| self.note(pod, book);
-        self.patch_owners(&plan.adopt, &[404], adopted).await?;
-        self.patch_owners(&plan.adopt_revisions, &[404], |_: ControllerRevision| {}).await?;
-        // Refused as invalid: it is no longer the same object.
-        self.patch_owners(&plan.release, &[404, 422], |_: Pod| {}).await?;
-        self.patch_owners(&plan.release_revisions, &[404, 422], |_: ControllerRevision| {}).await
+    /// What of a list is done now: not on nodes that are set aside, and not more than a flag allows.
+    fn burst<'a, T>(&self, list: &'a [T], aside: impl Fn(&T) -> bool, book: &mut Book) -> Vec<&'a T> {
+        let mut wanted = list.iter().filter(|entry| !aside(entry));
+        let most = self.controller.context.config.daemonset_burst_replicas.unwrap_or(usize::MAX);
+        let burst = wanted.by_ref().take(most).collect();
+        book.unfinished |= wanted.next().is_some();
+        burst
     }
 
-    async fn patch_owners<K>(&self, changes: &[OwnerChange], harmless: &[u16], mut patched: impl FnMut(K)) -> Result<(), Error>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
-    {
-        let api = self.api::<K>();
-        let parameters = PatchParams::default();
-        let mut outcome = Ok(());
-        for chunk in changes.chunks(MOST_AT_ONCE) {
-            let patch = async |change: &OwnerChange| api.patch(&change.name, &parameters, &Patch::Strategic(&change.patch)).await;
-            for (change, answer) in chunk.iter().zip(join_all(chunk.iter().map(patch)).await) {
-                match answer {
-                    Ok(object) => patched(object),
-                    Err(kube::Error::Api(status)) if harmless.contains(&status.code) => {}
-                    Err(source) => outcome = outcome.and(Err(Error::Owner { name: change.name.clone(), source })),
-                }
+    /// Creates pods until one is refused: what refuses it (a quota, a webhook) refuses the rest as well.
+    async fn create(&self, creations: &[&Creation], book: &mut Book, first: &mut First) {
+        let lane = &self.controller.context.lane;
+        let mut rest = creations;
+        while !rest.is_empty() {
+            let size = book.rounds.size();
+            let (round, later) = rest.split_at(size.min(rest.len()));
+            let mut flow = ControlFlow::Continue(());
+            let send = |creation| self.create_pod(creation);
+            let take = |creation: &Creation, answer| {
+                let next = self.take_created(creation, answer, book, first);
+                flow = if flow.is_break() { flow } else { next };
+                flow
+            };
+            lane.each(round.iter().copied(), send, take).await;
+            if flow.is_break() {
+                return;
             }
+            if round.len() == size {
+                book.rounds.served(lane.figures().window);
+            }
+            rest = later;
         }
-        outcome
     }
 
-    async fn change_revision(&self, change: &RevisionChange) -> Result<(), Error> {
-        let (name, patch) = match change {
-            RevisionChange::Create(revision) => return self.create_revision(revision).await,
-            RevisionChange::Renumber { name, revision } => (name, json!({ "revision": revision })),
-            RevisionChange::Label { name, hash } => (name, json!({ "metadata": { "labels": { HASH_LABEL: hash } } })),
+    /// Takes note of what became of a create, and says whether to go on.
+    fn take_created(
+        &self,
+        creation: &Creation,
+        answer: kube::Result<Pod>,
+        book: &mut Book,
+        first: &mut First,
+    ) -> ControlFlow<()> {
+        if is_answer(&answer) {
+            book.memory.answered(&creation.node);
+        }
+        let source = match answer {
+            Ok(pod) => {
+                self.controller.context.metrics.created();
+                let name = pod.metadata.name.as_deref().unwrap_or_default();
+                self.event(Kind::Normal, "SuccessfulCreate", format!("Created pod: {name} for node {}", creation.node));
+                self.note(pod, book);
+                return ControlFlow::Continue(());
+            }
+            // Everything here is about to go; there is nothing to tell and nothing to retry.
+            Err(kube::Error::Api(status)) if namespace_is_terminating(&status) => return ControlFlow::Break(()),
+            Err(source) => source,
         };
-        let patched = self.api::<ControllerRevision>().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
-        patched.map(drop).map_err(|source| Error::Revision { name: name.clone(), source })
-    }
-
-    async fn create_revision(&self, revision: &ControllerRevision) -> Result<(), Error> {
-        let name = revision.metadata.name.clone().unwrap_or_default();
-        let api = self.api::<ControllerRevision>();
-        let failed = |source| Error::Revision { name: name.clone(), source };
-        match api.create(&PostParams::default(), revision).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if already_exists(&status) => {
-                let existing = api.get(&name).await.map_err(failed)?;
-                if existing.data == revision.data { Ok(()) } else { Err(self.count_collision(name).await) }
+        self.event(Kind::Warning, "FailedCreate", format!("Error creating: {}", told(&source)));
+        let flow = match &source {
+            // The matter of this pod alone: all its names are taken.
+            kube::Error::Api(status) if already_exists(status) => ControlFlow::Continue(()),
+            kube::Error::Api(status) if is_refusal(status) => {
+                book.rounds.refused();
+                ControlFlow::Break(())
             }
-            Err(source) => Err(failed(source)),
-        }
-    }
-
-    async fn count_collision(&self, name: String) -> Error {
-        let sets = self.api::<DaemonSet>();
-        let mut live = match sets.get(self.name()).await {
-            Ok(live) => live,
-            Err(error) => return Error::Read(error),
+            _ => ControlFlow::Break(()),
         };
-        let count = |set: &DaemonSet| set.status.as_ref().and_then(|status| status.collision_count);
-        if count(&live) != count(self.set) {
-            return Error::StaleCollisionCount;
-        }
-        let raised = count(&live).unwrap_or(0) + 1;
-        live.status.get_or_insert_default().collision_count = Some(raised);
-        match sets.replace_status(self.name(), &PostParams::default(), &live).await {
-            Ok(_) => Error::Collision { name },
-            Err(error) => Error::Status(error),
-        }
-    }
-
-    async fn drop_duplicates(&self, pods: &[Relabel], duplicates: &[Obsolete]) -> Result<(), Error> {
-        let api = self.api::<Pod>();
-        for pod in pods {
-            let patch = json!({ "metadata": { "labels": { HASH_LABEL: pod.hash } } });
-            match api.patch(&pod.name, &PatchParams::default(), &Patch::Merge(patch)).await {
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(source) => return Err(Error::Relabel { name: pod.name.clone(), source }),
-                Ok(_) => {}
-            }
-        }
-        self.drop_revisions(duplicates).await
-    }
-
-    async fn drop_revisions(&self, revisions: &[Obsolete]) -> Result<(), Error> {
-        let api = self.api::<ControllerRevision>();
-        for Obsolete { name, uid } in revisions {
-            match api.delete(name, &only(uid)).await {
-                Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
-                Err(source) => return Err(Error::Revision { name: name.clone(), source }),
-                Ok(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Creates pods in batches that double from one: where the first is refused (a quota, a webhook), so will be the rest.
-    async fn create(&self, mut creations: &[Creation], book: &mut Book) -> Result<(), Error> {
-        let mut size = 1;
-        while !creations.is_empty() {
-            let (batch, later) = creations.split_at(size.min(creations.len()));
-            let mut outcome = Ok(());
-            for (creation, answer) in batch.iter().zip(join_all(batch.iter().map(|creation| self.create_pod(creation))).await) {
-                if is_answer(&answer) {
-                    book.memory.answered(&creation.node);
-                }
-                match answer {
-                    Ok(pod) => {
-                        self.controller.context.metrics.created();
-                        let name = pod.metadata.name.as_deref().unwrap_or_default();
-                        self.event(Kind::Normal, "SuccessfulCreate", format!("Created pod: {name} for node {}", creation.node));
-                        self.note(pod, book);
-                    }
-                    // Everything here is about to go; there is nothing to tell and nothing to retry.
-                    Err(kube::Error::Api(status)) if namespace_is_terminating(&status) => return Ok(()),
-                    Err(source) => {
-                        self.event(Kind::Warning, "FailedCreate", format!("Error creating: {}", told(&source)));
-                        outcome = outcome.and(Err(Error::Create { node: creation.node.clone(), source }));
-                    }
-                }
-            }
-            outcome?;
-            creations = later;
-            size = (size * 2).min(MOST_AT_ONCE);
-        }
-        Ok(())
+        first.note(Err(Error::Create { node: creation.node.clone(), source }));
+        flow
     }
 
     /// Creates one pod, or finds the one that an earlier request made whose answer was lost.
@@ -356,34 +215,41 @@ impl Hand<'_> {
         }
     }
 
-    async fn delete(&self, removals: &[Removal], book: &mut Book) -> Result<(), Error> {
+    async fn delete(&self, removals: &[&Removal], book: &mut Book, first: &mut First) {
         let api = self.api::<Pod>();
-        let mut outcome = Ok(());
-        for chunk in removals.chunks(MOST_AT_ONCE) {
-            chunk.iter().for_each(|removal| self.announce(removal));
-            let requests = chunk.iter().map(async |removal| api.delete(&removal.name, &only(&removal.uid)).await.map(drop));
-            for (removal, deleted) in chunk.iter().zip(join_all(requests).await) {
-                match deleted {
-                    Ok(()) => {
-                        self.controller.context.metrics.deleted();
-                        self.event(
-                            Kind::Normal,
-                            "SuccessfulDelete",
-                            format!("Deleted pod: {} on node {}: {}", removal.name, removal.node, removal.why),
-                        );
-                    }
-                    // Gone already, or replaced by a namesake: either way it is not there any more.
-                    Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
-                    Err(source) => {
-                        self.event(Kind::Warning, "FailedDelete", format!("Error deleting: {}", told(&source)));
-                        outcome = outcome.and(Err(Error::Delete { name: removal.name.clone(), source }));
-                        continue;
-                    }
+        removals.iter().for_each(|removal| self.announce(removal));
+        let send = |removal: &Removal| {
+            let (api, name, options) = (api.clone(), removal.name.clone(), only(&removal.uid));
+            async move { api.delete(&name, &options).await.map(drop) }
+        };
+        let take = |removal: &Removal, deleted: kube::Result<()>| {
+            match deleted {
+                Ok(()) => {
+                    self.controller.context.metrics.deleted();
+                    let message = format!("Deleted pod: {} on node {}: {}", removal.name, removal.node, removal.why);
+                    self.event(Kind::Normal, "SuccessfulDelete", message);
                 }
-                book.pace.deleted(&removal.uid, Timestamp::now());
+                // Gone already, or replaced by a namesake: either way it is not there any more.
+                Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
+                Err(source) => {
+                    self.event(Kind::Warning, "FailedDelete", format!("Error deleting: {}", told(&source)));
+                    let refused = matches!(&source, kube::Error::Api(status) if is_refusal(status));
+                    first.note(Err(Error::Delete { name: removal.name.clone(), source }));
+                    // A refusal is the matter of one pod; a server in trouble is left alone.
+                    return if refused { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+                }
             }
-        }
-        outcome
+            book.pace.deleted(&removal.uid, Timestamp::now());
+            ControlFlow::Continue(())
+        };
+        self.controller.context.lane.each(removals.iter().copied(), send, take).await;
+    }
+
+    /// The node of a pod that could not be changed.
+    fn node_of(&self, pod: &str) -> Option<String> {
+        let namespace = self.set.metadata.namespace.clone().unwrap_or_default();
+        let pod = self.controller.context.pods.get(&Key::new(namespace, pod.to_owned()))?;
+        template::target_node(&pod).map(str::to_owned)
     }
 
     fn note(&self, pod: Pod, book: &mut Book) {
@@ -430,6 +296,11 @@ fn is_answer<T>(answer: &Result<T, kube::Error>) -> bool {
         Err(kube::Error::Api(status)) => status.code < 500,
         Err(_) => false,
     }
+}
+
+/// Whether the server does not want this request, now or later; not that it has no time for it.
+fn is_refusal(status: &Status) -> bool {
+    (400..500).contains(&status.code) && status.code != 429
 }
 
 fn already_exists(status: &Status) -> bool {

@@ -1,12 +1,14 @@
 //! The loop against an API: what it writes, what wakes it, what it does when refused or started anew.
 
 mod permissions;
+mod setbacks;
 
 use super::triggers::{after_node, after_pod, after_revision};
 use crate::{
     Config,
     cache::{Cache, Change, Key},
     fake_api::{FakeApi, Fault, text},
+    metrics::Metrics,
     run_daemonset_only,
 };
 use k8s_openapi::api::{
@@ -18,12 +20,16 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+const POST_POD: &str = "POST /api/v1/namespaces/ns/pods";
+
 fn start(api: &FakeApi) -> (JoinHandle<()>, CancellationToken) {
+    start_with(api, Config::default(), Arc::default())
+}
+
+fn start_with(api: &FakeApi, config: Config, metrics: Arc<Metrics>) -> (JoinHandle<()>, CancellationToken) {
     let shutdown = CancellationToken::new();
     let (client, token) = (api.client(), shutdown.clone());
-    let running = tokio::spawn(async move {
-        run_daemonset_only(client, Config::default(), Arc::default(), token).await.expect("the loop runs")
-    });
+    let running = tokio::spawn(async move { run_daemonset_only(client, config, metrics, token).await.expect("the loop runs") });
     (running, shutdown)
 }
 
@@ -82,7 +88,7 @@ fn nodes(numbers: std::ops::Range<usize>) -> Vec<String> {
 }
 
 fn creates(api: &FakeApi) -> usize {
-    api.requests().iter().filter(|request| *request == "POST /api/v1/namespaces/ns/pods").count()
+    api.requests().iter().filter(|request| *request == POST_POD).count()
 }
 
 #[tokio::test]
@@ -131,6 +137,7 @@ async fn lost_answers_double_nothing() {
     stop(controller).await;
 }
 
+/// Conformance: U3
 #[tokio::test]
 async fn refusals_stop_a_burst_early() {
     let api = cluster(100);
@@ -139,11 +146,27 @@ async fn refusals_stop_a_burst_early() {
     });
     api.put("apps/v1", "DaemonSet", set("one"));
     let controller = start(&api);
-    api.until("a burst was refused", |api| creates(api) > 10).await;
-    // The first burst is of 1, 2, 4 and 8; each look after it tries one, ever more rarely.
     api.until("the status is written nevertheless", |api| status(api, "desiredNumberScheduled") == 100).await;
-    assert!(creates(&api) <= 15 + 10, "{}", creates(&api));
-    assert_eq!((targets(&api).len(), status(&api, "currentNumberScheduled")), (10, 10));
+    let requests = api.requests();
+    let first_pass = requests.iter().take_while(|request| !request.ends_with("/status"));
+    assert_eq!(first_pass.filter(|request| *request == POST_POD).count(), 4 + 8);
+    let counted = ["currentNumberScheduled", "updatedNumberScheduled"].map(|field| status(&api, field));
+    assert_eq!((targets(&api).len(), counted), (10, [10, 10]));
+    stop(controller).await;
+}
+
+#[tokio::test]
+async fn a_burst_is_cut_where_a_flag_says_so_and_all_is_done_in_the_end() {
+    let api = cluster(20);
+    api.put("apps/v1", "DaemonSet", set("one"));
+    let config = Config { daemonset_burst_replicas: Some(3), ..Config::default() };
+    let controller = start_with(&api, config, Arc::default());
+    api.until("all are there", |api| status(api, "currentNumberScheduled") == 20).await;
+    assert_eq!((targets(&api), creates(&api)), (nodes(0..20), 20));
+    let requests = api.requests();
+    let looks = requests.split(|request| request.ends_with("/status"));
+    let largest = looks.map(|look| look.iter().filter(|request| *request == POST_POD).count()).max();
+    assert_eq!(largest, Some(3));
     stop(controller).await;
 }
 

@@ -51,3 +51,15 @@ fn deeds_and_refusals_are_counted() {
         assert_eq!(values(&text, name), [expected], "{text}");
     }
 }
+
+#[test]
+fn the_lane_is_shown() {
+    let metrics = Metrics::default();
+    metrics.show_lane(&Lane::new(crate::lane::Limits { in_flight: 7, rate: None }));
+    let text = metrics.text(&Fence::open());
+    for (name, expected) in
+        [("garrison_client_window", "7"), ("garrison_client_requests_in_flight", "0"), ("garrison_client_throttled_total", "0")]
+    {
+        assert_eq!(values(&text, &format!("{name} ")), [expected], "{text}");
+    }
+}

@@ -2,7 +2,7 @@
 
 mod endpoint;
 
-use super::duration::duration;
+use super::{duration::duration, limits::LimitArgs};
 use anyhow::{Context, Result};
 use endpoint::State;
 use garrison_controllers::election::{self, Fence, Settings, Timing};
@@ -23,9 +23,8 @@ pub(crate) struct ControllerArgs {
     /// Where /healthz, /livez, /readyz and /metrics are served, over plain HTTP
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:10267")]
     bind_address: SocketAddr,
-    /// How many DaemonSets are worked on at the same time
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    concurrent_daemonset_syncs: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Work only when no other process does; switch it off where there is only one
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1,
         require_equals = true, default_missing_value = "true")]
@@ -57,7 +56,14 @@ impl ControllerArgs {
 
     async fn control(self) -> Result<()> {
         let election = self.leader_elect.then(|| self.election()).transpose()?;
-        let api = kube::Client::try_from(self.access().await?).context("making a client of the API server")?;
+        let mut config = garrison_controllers::Config::default();
+        self.limits.set(&mut config)?;
+        let client = |access| kube::Client::try_from(access).context("making a client of the API server");
+        let mut access = self.access().await?;
+        let api = client(access.clone())?;
+        // The lane must hear of each answer by which the server asks for fewer requests, and sends them again itself.
+        access.default_retry = false;
+        let heard = client(access)?;
         let shutdown = CancellationToken::new();
         tokio::spawn(super::cancel_on_signal(shutdown.clone()));
 
@@ -69,11 +75,7 @@ impl ControllerArgs {
         // Ends with the process: a probe shall be answered as long as there is something to answer for.
         tokio::spawn(endpoint::serve(listener, State { metrics: metrics.clone(), fence: fence.clone() }));
 
-        let config = garrison_controllers::Config {
-            daemonset_workers: self.concurrent_daemonset_syncs,
-            ..garrison_controllers::Config::default()
-        };
-        let client = fence.guard(api.clone(), metrics.clone());
+        let client = fence.guard(heard, metrics.clone());
         let work = |token| garrison_controllers::run_daemonset_only(client, config, metrics.clone(), token);
         match election {
             Some(settings) => {

@@ -2,7 +2,7 @@
 //!
 //! The loops' client calls the server's router as a function; they would run unchanged against any other cluster.
 
-use super::duration::duration;
+use super::{duration::duration, limits::LimitArgs};
 use anyhow::{Context, Result};
 use garrison_controllers::selection::Selection;
 use garrison_server::Server;
@@ -44,6 +44,8 @@ pub(crate) struct ServerArgs {
     /// Prefix length of one node's share of it
     #[arg(long, value_name = "BITS", default_value_t = 24)]
     node_cidr_mask_size: u8,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 /// The address of the interface that leads outside: no packet is sent.
@@ -63,6 +65,8 @@ impl ServerArgs {
     }
 
     async fn serve(self) -> Result<ExitCode> {
+        let mut limited = garrison_controllers::Config::default();
+        self.limits.set(&mut limited)?;
         let advertise = self
             .advertise_address
             .unwrap_or_else(|| if self.listen.ip().is_unspecified() { own_address() } else { self.listen.ip() });
@@ -84,7 +88,7 @@ impl ServerArgs {
             cluster_cidr: self.cluster_cidr,
             node_cidr_mask: self.node_cidr_mask_size,
             root_ca_pem: server.ca_pem().to_string(),
-            ..garrison_controllers::Config::default()
+            ..limited
         };
         let client = kube::Client::new(server.in_process(User::controllers()), "default");
         tracing::info!(url = server.url(), "the API server listens");
