@@ -169,7 +169,12 @@ impl<K: Cached> Cache<K> {
     /// Whether everything up to this resourceVersion of this kind has been seen. Versions are compared as numbers, as
     /// Kubernetes promises since 1.35; one that is no number is never reached.
     pub fn has_reached(&self, resource_version: &str) -> bool {
-        resource_version.parse::<u64>().is_ok_and(|version| version <= self.content.read().newest)
+        resource_version.parse::<u64>().is_ok_and(|version| version <= self.reached())
+    }
+
+    /// Everything up to this resourceVersion of this kind has been seen.
+    pub fn reached(&self) -> u64 {
+        self.content.read().newest
     }
 
     /// Takes note of an own write that was acknowledged. A list that begins from now on has reached it, even if what was

@@ -26,6 +26,8 @@ pub struct Metrics {
     creates: AtomicU64,
     deletes: AtomicU64,
     errors: Mutex<BTreeMap<&'static str, u64>>,
+    audits: AtomicU64,
+    differences: AtomicU64,
     requests: Mutex<BTreeMap<(Method, Option<u16>), u64>>,
     synced: AtomicBool,
     lane: Mutex<Option<Lane>>,
@@ -60,6 +62,12 @@ impl Metrics {
         *self.errors.lock().entry(operation).or_default() += 1;
     }
 
+    /// The matrix was compared with the caches.
+    pub fn audited(&self, differs: bool) {
+        self.audits.fetch_add(1, Ordering::Relaxed);
+        self.differences.fetch_add(u64::from(differs), Ordering::Relaxed);
+    }
+
     /// A request was answered, or not.
     pub fn answered(&self, method: &Method, code: Option<u16>) {
         *self.requests.lock().entry((method.clone(), code)).or_default() += 1;
@@ -90,6 +98,10 @@ impl Metrics {
         for (operation, count) in self.errors.lock().iter() {
             line(&mut out, "garrison_daemonset_errors_total", &label("operation", operation), count);
         }
+        head(&mut out, "garrison_daemonset_audits_total", "counter", "Times the matrix was compared with the caches.");
+        line(&mut out, "garrison_daemonset_audits_total", "", self.audits.load(Ordering::Relaxed));
+        head(&mut out, "garrison_daemonset_audit_differences_total", "counter", "Times it differed, which it never should.");
+        line(&mut out, "garrison_daemonset_audit_differences_total", "", self.differences.load(Ordering::Relaxed));
         head(&mut out, "garrison_daemonset_synced", "gauge", "Whether everything has been read that decisions rest on.");
         line(&mut out, "garrison_daemonset_synced", "", u8::from(self.synced()));
         head(&mut out, "rest_client_requests_total", "counter", "Requests to the API server; without an answer: <error>.");

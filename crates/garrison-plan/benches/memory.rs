@@ -47,9 +47,8 @@ fn whole_fleet(nodes: usize) {
     fleet.pods.clear();
     let stats = dhat::HeapStats::get();
     println!(
-        "{} nodes, {pods} pods: at most {:.1} MB while created and updated, {:.1} MB of them the test's own nodes before; \
+        "{nodes} nodes, {pods} pods: at most {:.1} MB while created and updated, {:.1} MB of them the test's own nodes before; \
          the matrix alone holds {:.1} MB",
-        fleet.nodes(),
         megabytes(stats.max_bytes),
         megabytes(start),
         megabytes(stats.curr_bytes),

@@ -47,11 +47,12 @@ pub(super) async fn carry_out(
     hand.tell(&plan.notes);
     hand.change_revisions(&plan.revisions, &mut first).await?;
     hand.drop_duplicates(plan, book, &mut aside, &mut first).await;
-    let creations = hand.burst(&plan.create, |creation| aside.contains(&creation.node), book);
-    let removals = hand.burst(&plan.delete, |removal| aside.contains(&removal.node), book);
-    hand.create(&creations, book, &mut first).await;
+    let creations: Vec<_> = plan.create.iter().filter(|creation| !aside.contains(&*creation.node)).collect();
+    let removals: Vec<_> = plan.delete.iter().filter(|removal| !aside.contains(&*removal.node)).collect();
+    // First, so that no more nodes have two pods at any instant than may.
     hand.delete(&removals, book, &mut first).await;
-    if first.is_none() && !book.unfinished {
+    hand.create(&creations, &plan.hash, book, &mut first).await;
+    if first.is_none() && !book.unfinished && !plan.more {
         first.note(hand.drop_revisions(&plan.obsolete).await);
     }
     Ok(first.outcome())
@@ -122,24 +123,15 @@ impl Hand<'_> {
         }
     }
 
-    /// What of a list is done now: not on nodes that are set aside, and not more than a flag allows.
-    fn burst<'a, T>(&self, list: &'a [T], aside: impl Fn(&T) -> bool, book: &mut Book) -> Vec<&'a T> {
-        let mut wanted = list.iter().filter(|entry| !aside(entry));
-        let most = self.controller.context.config.daemonset_burst_replicas.unwrap_or(usize::MAX);
-        let burst = wanted.by_ref().take(most).collect();
-        book.unfinished |= wanted.next().is_some();
-        burst
-    }
-
     /// Creates pods until one is refused: what refuses it (a quota, a webhook) refuses the rest as well.
-    async fn create(&self, creations: &[&Creation], book: &mut Book, first: &mut First) {
+    async fn create(&self, creations: &[&Creation], hash: &str, book: &mut Book, first: &mut First) {
         let lane = &self.controller.context.lane;
         let mut rest = creations;
         while !rest.is_empty() {
             let size = book.rounds.size();
             let (round, later) = rest.split_at(size.min(rest.len()));
             let mut flow = ControlFlow::Continue(());
-            let send = |creation| self.create_pod(creation);
+            let send = |creation| self.create_pod(creation, hash);
             let take = |creation: &Creation, answer| {
                 let next = self.take_created(creation, answer, book, first);
                 flow = if flow.is_break() { flow } else { next };
@@ -165,7 +157,7 @@ impl Hand<'_> {
         first: &mut First,
     ) -> ControlFlow<()> {
         if is_answer(&answer) {
-            book.memory.answered(&creation.node);
+            book.column.answered(&creation.node);
         }
         let source = match answer {
             Ok(pod) => {
@@ -184,35 +176,33 @@ impl Hand<'_> {
             // The matter of this pod alone: all its names are taken.
             kube::Error::Api(status) if already_exists(status) => ControlFlow::Continue(()),
             kube::Error::Api(status) if is_refusal(status) => {
+                book.column.refused(&creation.node);
                 book.rounds.refused();
                 ControlFlow::Break(())
             }
             _ => ControlFlow::Break(()),
         };
-        first.note(Err(Error::Create { node: creation.node.clone(), source }));
+        first.note(Err(Error::Create { node: creation.node.to_string(), source }));
         flow
     }
 
     /// Creates one pod, or finds the one that an earlier request made whose answer was lost.
-    async fn create_pod(&self, creation: &Creation) -> Result<Pod, kube::Error> {
+    async fn create_pod(&self, creation: &Creation, hash: &str) -> Result<Pod, kube::Error> {
         let api = self.api::<Pod>();
-        let mut attempt = creation.clone();
-        let mut further = creation.attempts(self.set).skip(1);
-        loop {
-            match api.create(&PostParams::default(), &attempt.pod).await {
+        let mut refusal = None;
+        for pod in creation.pods(self.set, hash) {
+            match api.create(&PostParams::default(), &pod).await {
                 Err(kube::Error::Api(status)) if already_exists(&status) => {
-                    let name = attempt.pod.metadata.name.as_deref().unwrap_or_default();
-                    if let Some(existing) = api.get_opt(name).await?.filter(|existing| attempt.is(self.set, existing)) {
+                    let name = pod.metadata.name.as_deref().unwrap_or_default();
+                    if let Some(existing) = api.get_opt(name).await?.filter(|existing| creation.is(self.set, name, existing)) {
                         return Ok(existing);
                     }
-                    match further.next() {
-                        Some(next) => attempt = next,
-                        None => return Err(kube::Error::Api(status)),
-                    }
+                    refusal = Some(kube::Error::Api(status));
                 }
                 answer => return answer,
             }
         }
+        Err(refusal.expect("a creation has names, and each was refused"))
     }
 
     async fn delete(&self, removals: &[&Removal], book: &mut Book, first: &mut First) {
@@ -239,7 +229,7 @@ impl Hand<'_> {
                     return if refused { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
                 }
             }
-            book.pace.deleted(&removal.uid, Timestamp::now());
+            book.column.deleted(&removal.uid, Timestamp::now());
             ControlFlow::Continue(())
         };
         self.controller.context.lane.each(removals.iter().copied(), send, take).await;
@@ -254,7 +244,7 @@ impl Hand<'_> {
 
     fn note(&self, pod: Pod, book: &mut Book) {
         self.controller.context.pods.wrote(&pod);
-        book.pace.written(Arc::new(pod), Timestamp::now());
+        book.column.wrote(&Arc::new(pod), Timestamp::now());
     }
 
     fn announce(&self, removal: &Removal) {

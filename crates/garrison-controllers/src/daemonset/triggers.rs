@@ -4,6 +4,7 @@
 //! deleted nodes or added NoSchedule taints. Here a set is looked at if and only if the change turns what the set thinks
 //! of the node.
 
+use super::news::News;
 use crate::{
     Context,
     cache::{Cache, Change, Key},
@@ -21,18 +22,30 @@ use k8s_openapi::{
 use kube::Resource;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Feeds the queue from now on, beginning with every set there is.
-pub(super) fn subscribe(context: &Arc<Context>, queue: &Queue<Key>) {
-    let (keys, sets) = (queue.clone(), context.clone());
-    context.daemon_sets.subscribe(move |change| after_set(change).into_iter().for_each(|key| keys.add(key)));
+/// Feeds the queue and the news from now on, beginning with every set there is.
+///
+/// The news are more than what wakes: what a set is not woken by it must still know of when it is.
+pub(super) fn subscribe(context: &Arc<Context>, queue: &Queue<Key>, news: &Arc<News>) {
     let keys = queue.clone();
-    context.pods.subscribe(move |change| after_pod(change, &sets.daemon_sets).into_iter().for_each(|key| keys.add(key)));
-    let (keys, sets) = (queue.clone(), context.clone());
-    context
-        .revisions
-        .subscribe(move |change| after_revision(change, &sets.daemon_sets).into_iter().for_each(|key| keys.add(key)));
-    let (keys, sets) = (queue.clone(), context.clone());
-    context.nodes.subscribe(move |change| after_node(change, &sets.daemon_sets).into_iter().for_each(|key| keys.add(key)));
+    context.daemon_sets.subscribe(move |change| after_set(change).into_iter().for_each(|key| keys.add(key)));
+    let (keys, news_of, sets) = (queue.clone(), news.clone(), context.clone());
+    context.pods.subscribe(move |change| {
+        let name = change.latest().metadata.name.as_deref().unwrap_or_default();
+        news_of.pod(name, &concerned(change, &sets.daemon_sets));
+        after_pod(change, &sets.daemon_sets).into_iter().for_each(|key| keys.add(key));
+    });
+    let (keys, news_of, sets) = (queue.clone(), news.clone(), context.clone());
+    context.revisions.subscribe(move |change| {
+        news_of.revision(&concerned(change, &sets.daemon_sets));
+        after_revision(change, &sets.daemon_sets).into_iter().for_each(|key| keys.add(key));
+    });
+    let (keys, news_of, sets) = (queue.clone(), news.clone(), context.clone());
+    context.nodes.subscribe(move |change| {
+        if is_placement_changed(change) {
+            news_of.node(change.latest().metadata.name.as_deref().unwrap_or_default());
+            after_node(change, &sets.daemon_sets).into_iter().for_each(|key| keys.add(key));
+        }
+    });
 }
 
 fn after_set(change: &Change<DaemonSet>) -> Vec<Key> {
@@ -63,12 +76,29 @@ pub(super) fn after_node(change: &Change<Node>, sets: &Cache<DaemonSet>) -> Vec<
         |test: &dyn Fn(&DaemonSet) -> bool| sets.list().iter().filter(|set| test(set)).map(|set| Key::of(&**set)).collect();
     match change {
         Change::Added(_) | Change::Removed(_) => keys(&|_| true),
-        Change::Updated { old, new } if old.metadata.labels == new.metadata.labels && taints(old) == taints(new) => vec![],
+        Change::Updated { .. } if !is_placement_changed(change) => vec![],
         Change::Updated { old, new } => keys(&|set| {
             let demand = template::demand(set);
             demand.eligibility(old) != demand.eligibility(new)
         }),
     }
+}
+
+/// Whether the change is of what placement looks at.
+fn is_placement_changed(change: &Change<Node>) -> bool {
+    match change {
+        Change::Added(_) | Change::Removed(_) => true,
+        Change::Updated { old, new } => old.metadata.labels != new.metadata.labels || taints(old) != taints(new),
+    }
+}
+
+/// The sets whose own the object is or was, or would be.
+fn concerned<K: Resource>(change: &Change<K>, sets: &Cache<DaemonSet>) -> Vec<Key> {
+    let states = change.old().into_iter().chain(change.new());
+    let mut concerned: Vec<Key> = states.flat_map(|object| owner_or_matching(object.meta(), sets)).collect();
+    concerned.sort();
+    concerned.dedup();
+    concerned
 }
 
 fn taints(node: &Node) -> Option<&[k8s_openapi::api::core::v1::Taint]> {
@@ -97,8 +127,11 @@ fn owner_or_matching(meta: &ObjectMeta, sets: &Cache<DaemonSet>) -> Vec<Key> {
 /// The set that controls an object: kind, name and UID must agree.
 fn owner(meta: &ObjectMeta, sets: &Cache<DaemonSet>) -> Option<Key> {
     let OwnerReference { kind, name, uid, .. } = controller_of(meta)?;
+    if *kind != DaemonSet::kind(&()) {
+        return None;
+    }
     let key = Key::new(meta.namespace.clone().unwrap_or_default(), name.clone());
-    let set = sets.get(&key).filter(|_| *kind == DaemonSet::kind(&()))?;
+    let set = sets.get(&key)?;
     (set.metadata.uid.as_ref() == Some(uid)).then_some(key)
 }
 

@@ -62,7 +62,7 @@ impl Fleet {
         self.set.metadata.generation = Some(generation);
         let annotations = self.set.metadata.annotations.get_or_insert_default();
         annotations.insert("deprecated.daemonset.template.generation".into(), generation.to_string());
-        self.column.set(Arc::new(self.set.clone()));
+        self.column.set(Arc::new(self.set.clone()), || self.nodes.iter().cloned());
         self.settle();
     }
 
@@ -126,10 +126,6 @@ impl Fleet {
         // Not in the order of memory.
         flips.sort_by_key(|(name, ..)| name.bytes().rev().collect::<Vec<_>>());
         flips
-    }
-
-    pub(crate) fn nodes(&self) -> usize {
-        self.nodes.len()
     }
 }
 

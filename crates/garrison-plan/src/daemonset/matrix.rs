@@ -5,6 +5,7 @@
 //! however many nodes there are. [`oracle`](super::oracle) computes the same from nothing.
 
 mod agenda;
+mod audit;
 mod roster;
 
 #[cfg(test)]
@@ -63,7 +64,6 @@ pub struct Column {
 /// One cell of the matrix: a set on a node.
 #[derive(Debug)]
 struct Row {
-    node: Option<Arc<Node>>,
     cell: Cell,
     past: Past,
     decision: Decision,
@@ -74,7 +74,6 @@ struct Row {
 impl Row {
     fn new() -> Self {
         Self {
-            node: None,
             cell: Cell::default(),
             past: Past::default(),
             decision: Decision::nothing(None),
@@ -113,26 +112,23 @@ impl Column {
             decided: 0,
         };
         column.read_history();
-        for node in nodes {
-            let name = node.metadata.name.clone().unwrap_or_default();
-            column.node(&name, Some(node));
-        }
+        column.all_nodes(nodes);
         column.take_over(Pace::default(), pods);
         column
     }
 
-    /// The same column, made anew from everything there is. What was written and what is remembered stays.
-    pub fn rebuilt(
-        self,
+    /// Makes the column anew from everything there is. What was written and what is remembered stays.
+    pub fn rebuild(
+        &mut self,
         nodes: impl IntoIterator<Item = Arc<Node>>,
         pods: impl IntoIterator<Item = Arc<Pod>>,
         revisions: Vec<Arc<ControllerRevision>>,
-    ) -> Self {
+    ) {
         let memory = self.memory();
-        let mut column = Self::new(self.set, nodes, [], revisions);
-        column.take_over(self.pace, pods);
-        column.recall(memory);
-        column
+        let pace = std::mem::take(&mut self.pace);
+        *self = Self::new(self.set.clone(), nodes, [], revisions);
+        self.take_over(pace, pods);
+        self.recall(memory);
     }
 
     /// Goes on with what is remembered.
@@ -160,8 +156,8 @@ impl Column {
 
     // Events.
 
-    /// The set has changed.
-    pub fn set(&mut self, set: Arc<DaemonSet>) {
+    /// The set has changed. All nodes are asked for if their eligibility may have changed with it.
+    pub fn set<I: IntoIterator<Item = Arc<Node>>>(&mut self, set: Arc<DaemonSet>, nodes: impl FnOnce() -> I) {
         let old = std::mem::replace(&mut self.set, set);
         if old.metadata.deletion_timestamp != self.set.metadata.deletion_timestamp {
             self.selector = usable_selector(&self.set);
@@ -171,9 +167,7 @@ impl Column {
         if spec_is_new {
             self.demand = template::demand(&self.set);
             self.strategy = Strategy::of(&self.set);
-            for row in self.rows.values_mut() {
-                row.cell.eligibility = row.node.as_ref().map(|node| self.demand.eligibility(node));
-            }
+            self.all_nodes(nodes());
             self.touch_all();
         }
         let annotations_are_new = old.metadata.annotations != self.set.metadata.annotations;
@@ -183,27 +177,26 @@ impl Column {
     }
 
     /// A node has come, changed or gone.
-    pub fn node(&mut self, name: &str, node: Option<Arc<Node>>) {
-        let eligibility = node.as_ref().map(|node| self.demand.eligibility(node));
-        let known = self.rows.get_mut(name);
-        self.nodes += usize::from(node.is_some());
-        match known {
-            Some(row) => {
-                self.nodes -= usize::from(row.node.is_some());
-                row.node = node;
-                if row.cell.eligibility != eligibility {
-                    row.cell.eligibility = eligibility;
-                    self.touch(&Arc::from(name));
-                }
-            }
-            None if node.is_some() => {
-                let name = Arc::from(name);
-                let row = self.row(&name);
-                row.node = node;
-                row.cell.eligibility = eligibility;
-                self.touch(&name);
-            }
-            None => {}
+    pub fn node(&mut self, name: &str, node: Option<&Node>) {
+        let eligibility = node.map(|node| self.demand.eligibility(node));
+        if eligibility.is_none() && !self.rows.contains_key(name) {
+            return;
+        }
+        let name = self.known(name);
+        let cell = &mut self.row(&name).cell;
+        if cell.eligibility == eligibility {
+            return;
+        }
+        let existed = cell.eligibility.is_some();
+        let exists = eligibility.is_some();
+        cell.eligibility = eligibility;
+        self.nodes = self.nodes + usize::from(exists) - usize::from(existed);
+        self.touch(&name);
+    }
+
+    fn all_nodes(&mut self, nodes: impl IntoIterator<Item = Arc<Node>>) {
+        for node in nodes {
+            self.node(node.metadata.name.as_deref().unwrap_or_default(), Some(&node));
         }
     }
 
@@ -263,6 +256,13 @@ impl Column {
 
     /// What should happen now, with at most so many creations and so many deletions, give or take those of one node.
     pub fn plan(&mut self, now: Timestamp, most: usize) -> Plan {
+        let mut telling = std::mem::take(&mut self.telling);
+        let plan = self.draft(now, most, &mut telling);
+        self.telling = telling;
+        plan
+    }
+
+    fn draft(&mut self, now: Timestamp, most: usize, telling: &mut Telling) -> Plan {
         if let Err(notes) = &self.selector {
             return Plan { notes: notes.clone(), ..Plan::default() };
         }
@@ -286,7 +286,7 @@ impl Column {
             plan.create.clear();
             plan.notes.push(Note::NoLabels);
         }
-        let (note, due) = self.telling.tell(self.agenda.waiting(), self.nodes, now);
+        let (note, due) = telling.tell(self.agenda.waiting(), self.nodes, now);
         plan.notes.extend(note);
         plan.status = Some(self.status());
         plan.wake_at = self.agenda.wake_at().into_iter().chain(due).min();
@@ -386,7 +386,7 @@ impl Column {
         let Some(row) = self.rows.get_mut(node) else { return };
         self.decided += 1;
         row.touched = false;
-        if row.node.is_none() && row.cell.pods.is_empty() {
+        if row.cell.eligibility.is_none() && row.cell.pods.is_empty() {
             self.agenda.remove(node, &row.share);
             self.rows.remove(node);
             return;

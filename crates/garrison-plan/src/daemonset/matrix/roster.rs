@@ -237,7 +237,7 @@ impl Column {
     }
 
     /// One copy of each node's name.
-    fn known(&self, node: &str) -> Arc<str> {
+    pub(super) fn known(&self, node: &str) -> Arc<str> {
         self.rows.get_key_value(node).map_or_else(|| Arc::from(node), |(known, _)| known.clone())
     }
 }

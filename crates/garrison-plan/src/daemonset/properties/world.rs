@@ -109,13 +109,13 @@ impl World {
             Kind::Nodes => {
                 for (_, name, node) in self.api.nodes.unseen.drain(..changes.min(self.api.nodes.unseen.len())) {
                     set(&mut self.caches.nodes, &name, node);
-                    self.column.node(&name, self.caches.nodes.get(&name).cloned());
+                    self.column.node(&name, self.caches.nodes.get(&name).map(|node| &**node));
                 }
             }
             Kind::Sets => {
                 for (_, _, set) in self.api.sets.unseen.drain(..changes.min(self.api.sets.unseen.len())) {
                     self.caches.set = set.expect("the set is never deleted");
-                    self.column.set(self.caches.set.clone());
+                    self.column.set(self.caches.set.clone(), || self.caches.nodes.values().cloned());
                 }
             }
             Kind::Revisions => {
@@ -147,10 +147,8 @@ impl World {
     }
 
     pub(super) fn rebuild(&mut self) {
-        let empty = Column::new(self.caches.set.clone(), [], [], vec![]);
-        let column = std::mem::replace(&mut self.column, empty);
         let (nodes, pods) = (self.caches.nodes.values().cloned(), self.caches.pods.values().cloned());
-        self.column = column.rebuilt(nodes, pods, self.caches.revisions());
+        self.column.rebuild(nodes, pods, self.caches.revisions());
     }
 
     /// Plans both ways and compares.
@@ -183,6 +181,14 @@ impl World {
         self.memory = memory;
         let view = View { set: caches.set.clone(), nodes, pods, deleting, now };
         self.promises.look(&self.api, &view);
+        let pods = || self.caches.pods.values().cloned().collect();
+        let audit = self.column.audit(
+            &view.nodes,
+            pods,
+            |version| version.parse().is_ok_and(|version: u64| version <= self.caches.reached),
+            now,
+        );
+        assert_eq!(audit, None, "an audit finds a difference");
         view
     }
 
