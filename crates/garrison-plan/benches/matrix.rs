@@ -2,6 +2,9 @@
 //!
 //! `cargo bench -p garrison-plan --bench matrix`. The figures of one event must not depend on the number of nodes.
 
+#![expect(missing_docs, reason = "criterion's macro makes a public function")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 mod fleet;
 
 use criterion::{BenchmarkId, Criterion, criterion_group};

@@ -176,7 +176,7 @@ fn history(strategy: Strategy, min_ready: i32, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(histories(6_000))]
+    #![proptest_config(histories(5_000))]
 
     #[test]
     fn whatever_happens_it_ends_in_order(strategy in strategy(), steps in prop::collection::vec(step(), 0..60)) {

@@ -70,6 +70,9 @@ pub(super) struct Promises {
 impl Promises {
     /// Forgets nodes that are as they should be, or no longer the set's business, in truth or as far as is known.
     pub(super) fn look(&mut self, api: &Cluster, view: &View) {
+        if self.down.is_empty() && self.doubled.is_empty() {
+            return;
+        }
         let (truly, known) = (api.eligible(), view.eligible());
         let on = |node: &str| -> Vec<DaemonPod> {
             let pods = api.pods.objects.values().filter(|pod| template::target_node(pod) == Some(node));

@@ -181,20 +181,20 @@ impl World {
         self.memory = memory;
         let view = View { set: caches.set.clone(), nodes, pods, deleting, now };
         self.promises.look(&self.api, &view);
-        let pods = || self.caches.pods.values().cloned().collect();
-        let audit = self.column.audit(
-            &view.nodes,
-            pods,
-            |version| version.parse().is_ok_and(|version: u64| version <= self.caches.reached),
-            now,
-        );
-        assert_eq!(audit, None, "an audit finds a difference");
         view
+    }
+
+    fn audit(&mut self, view: &View) {
+        let (caches, column) = (&self.caches, &mut self.column);
+        let pods = || caches.pods.values().cloned().collect();
+        let reached = |version: &str| version.parse::<u64>().is_ok_and(|version| version <= caches.reached);
+        assert_eq!(column.audit(&view.nodes, pods, reached, view.now), None, "an audit finds a difference");
     }
 
     /// Asks for a plan of at most so many creations and deletions and carries it out, one write at a time.
     pub(super) fn act(&mut self, most: usize, mishap: Option<(usize, Mishap)>) -> Plan {
         let view = self.agree();
+        self.audit(&view);
         let plan = self.column.plan(view.now, most);
         assert!(plan.create.len() <= most && plan.delete.len() < most.saturating_add(super::cluster::NODES * 8));
         self.promises.check_causes(&view, &plan);
