@@ -22,7 +22,7 @@ pub(super) enum Mishap {
     AnswerLost,
     /// The same, and the controller dies.
     AnswerLostAndDies,
-    /// Every controller dies after one write.
+    /// Every controller dies after one write that changes something.
     DiesAfterEach,
 }
 
@@ -122,6 +122,8 @@ impl Shared {
                 death.cancel();
                 Err(cut())
             }
+            // One that is refused changes nothing: who dies of it each time gets nowhere.
+            Some(Mishap::DiesAfterEach) if answer.as_ref().is_ok_and(|answer| !answer.status().is_success()) => answer,
             Some(Mishap::DiesAfter | Mishap::DiesAfterEach) => {
                 death.cancel();
                 answer
