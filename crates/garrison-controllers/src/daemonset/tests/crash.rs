@@ -41,11 +41,16 @@ async fn replay(scenario: Scenario) {
     assert!(undisturbed.writes > 0, "nothing is done, so nothing is shown");
     let mut replays = 0;
     for at in 1..=undisturbed.writes {
-        for mishap in [Mishap::DiesAfter, Mishap::DiesBefore, Mishap::AnswerLost, Mishap::AnswerLostAndDies] {
+        for (mishap, deaths) in [
+            (Mishap::DiesAfter, 1),
+            (Mishap::DiesBefore, 1),
+            (Mishap::AnswerLost, 0),
+            (Mishap::AnswerLostNewsLate, 0),
+            (Mishap::AnswerLostAndDies, 1),
+        ] {
             let fate = Fate { at, mishap };
             let disturbed = run(&scenario, Some(fate)).await;
-            assert_eq!(disturbed.state, scenario.end, "{fate:?}");
-            assert_eq!(disturbed.deaths, usize::from(mishap != Mishap::AnswerLost), "{fate:?}");
+            assert_eq!((disturbed.state.as_str(), disturbed.deaths), (scenario.end, deaths), "{fate:?}");
             replays += 1;
         }
     }

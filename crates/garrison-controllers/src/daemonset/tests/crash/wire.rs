@@ -1,8 +1,10 @@
 //! The wire between a controller and the API, which can be cut at any write; and what must hold after each of them.
 
 use super::*;
+use bytes::Bytes;
+use futures::StreamExt;
 use http::{Method, Request};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, BodyStream, StreamBody, combinators::UnsyncBoxBody};
 use kube::{Client, client::Body};
 use parking_lot::Mutex;
 use std::{
@@ -10,6 +12,11 @@ use std::{
     io,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
+
+type Answer = http::Response<UnsyncBoxBody<Bytes, kube::Error>>;
+
+/// How late news are that are late. A controller tries again after 5 ms.
+const LATE: Duration = Duration::from_millis(300);
 
 /// What goes wrong at a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +27,9 @@ pub(super) enum Mishap {
     DiesBefore,
     /// It is done, the connection breaks before the answer; the controller lives on.
     AnswerLost,
-    /// The same, and the controller dies.
+    /// The same, and what happens is heard of late, long after the next try.
+    AnswerLostNewsLate,
+    /// It is done, the connection breaks before the answer, and the controller dies.
     AnswerLostAndDies,
     /// Every controller dies after one write that changes something.
     DiesAfterEach,
@@ -90,18 +99,16 @@ impl Wire {
 }
 
 impl Shared {
-    async fn carry(
-        &self,
-        request: Request<Body>,
-        server: &Client,
-        death: &CancellationToken,
-    ) -> Result<http::Response<Body>, kube::Error> {
+    async fn carry(&self, request: Request<Body>, server: &Client, death: &CancellationToken) -> Result<Answer, kube::Error> {
         if death.is_cancelled() {
             return Err(cut());
         }
         let is_write = request.method() != Method::GET && !request.uri().path().contains("/events");
         if !is_write {
-            return server.send(request).await;
+            let news_late = self.fate.is_some_and(|fate| fate.mishap == Mishap::AnswerLostNewsLate);
+            let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+            let answer = server.send(request).await?;
+            return Ok(answer.map(if is_watch && news_late { delayed } else { Body::boxed_unsync }));
         }
         let mishap = self.mishap();
         if mishap == Some(Mishap::DiesBefore) {
@@ -114,10 +121,11 @@ impl Shared {
         let created = (method == Method::POST && path.ends_with("/pods")).then(|| serde_json::from_slice(&body).expect("a pod"));
         created.iter().for_each(|pod| self.take_name(pod));
         let answer = server.send(Request::from_parts(parts, Body::from(body.to_vec()))).await;
+        let answer = answer.map(|answer| answer.map(Body::boxed_unsync));
         self.check(&format!("{method} {path}"), created.as_ref().map(target));
         match mishap {
             None | Some(Mishap::DiesBefore) => answer,
-            Some(Mishap::AnswerLost) => Err(cut()),
+            Some(Mishap::AnswerLost | Mishap::AnswerLostNewsLate) => Err(cut()),
             Some(Mishap::AnswerLostAndDies) => {
                 death.cancel();
                 Err(cut())
@@ -178,6 +186,14 @@ impl Shared {
             }
         }
     }
+}
+
+fn delayed(body: Body) -> UnsyncBoxBody<Bytes, kube::Error> {
+    let frames = BodyStream::new(body).then(async |frame| {
+        tokio::time::sleep(LATE).await;
+        frame
+    });
+    StreamBody::new(frames).boxed_unsync()
 }
 
 fn cut() -> kube::Error {
