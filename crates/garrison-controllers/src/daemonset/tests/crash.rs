@@ -10,8 +10,9 @@ use super::*;
 use std::time::Duration;
 use wire::{Fate, Mishap, Promises, Wire};
 
-/// So many seconds without a change and nothing will come any more: the controller looks again after 30 in any case.
-const QUIET: usize = 35;
+/// So many seconds without a change and nothing will come any more. The controller looks again after 30 in any case, and after
+/// failures when as much time has passed as before.
+const QUIET: usize = 90;
 /// Longest time that a step may take, in seconds.
 const PATIENCE: usize = 2000;
 

@@ -327,9 +327,15 @@ async fn a_history_that_is_cut() {
 
 #[tokio::test(start_paused = true)]
 async fn a_set_is_made_anew_under_its_name() {
-    fn anew(api: &FakeApi) {
+    fn anew(api: &FakeApi, image: &str) {
         api.remove("daemonsets", "d");
-        put(api, set("two"));
+        put(api, set(image));
+    }
+    fn the_same(api: &FakeApi) {
+        anew(api, "one");
+    }
+    fn another(api: &FakeApi) {
+        anew(api, "two");
     }
     /// What the garbage collector does about those whose owner is gone.
     fn collect(api: &FakeApi) {
@@ -340,12 +346,8 @@ async fn a_set_is_made_anew_under_its_name() {
             names.for_each(|name| api.remove(plural, &name));
         }
     }
-    replay(Scenario {
-        nodes: 2,
-        before: put_one,
-        steps: &[anew, collect],
-        promises: Promises::default(),
-        end: "n000:two@1 n001:two@1 | 1:two | [2, 2, 2, 2] [0, 0] g1 c0",
-    })
-    .await;
+    let scenario =
+        |steps: &'static [fn(&FakeApi)], end| Scenario { nodes: 2, before: put_one, steps, promises: Promises::default(), end };
+    replay(scenario(&[another, collect], "n000:two@1 n001:two@1 | 1:two | [2, 2, 2, 2] [0, 0] g1 c0")).await;
+    replay(scenario(&[the_same, collect], "n000:one@1 n001:one@1 | 1:one | [2, 2, 2, 2] [0, 0] g1 c0")).await;
 }
