@@ -351,3 +351,24 @@ async fn a_set_is_made_anew_under_its_name() {
     replay(scenario(&[another, collect], "n000:two@1 n001:two@1 | 1:two | [2, 2, 2, 2] [0, 0] g1 c0")).await;
     replay(scenario(&[the_same, collect], "n000:one@1 n001:one@1 | 1:one | [2, 2, 2, 2] [0, 0] g1 c0")).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_set_is_made_anew_and_adopts_what_the_old_one_left() {
+    fn left(api: &FakeApi) {
+        api.remove("daemonsets", "d");
+        for (plural, version, kind) in [("pods", "v1", "Pod"), ("controllerrevisions", "apps/v1", "ControllerRevision")] {
+            for mut object in api.list(plural) {
+                object["metadata"]["ownerReferences"] = json!([]);
+                api.put(version, kind, object);
+            }
+        }
+    }
+    replay(Scenario {
+        nodes: 2,
+        before: put_one,
+        steps: &[left, put_one],
+        promises: Promises::default(),
+        end: "n000:one@1 n001:one@1 | 1:one | [2, 2, 2, 2] [0, 0] g1 c0",
+    })
+    .await;
+}
