@@ -127,6 +127,11 @@ impl FakeApi {
         state.objects.iter().filter(|((kind, _, _), _)| *kind == plural).map(|(_, object)| object.clone()).collect()
     }
 
+    /// How many changes there were, of anything but events.
+    pub(crate) fn changes(&self) -> usize {
+        self.0.state.lock().changes.iter().filter(|(_, kind, _)| *kind != "events").count()
+    }
+
     /// The requests so far, `METHOD path`; the method of a watch is `WATCH`.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.0.state.lock().requests.clone()

@@ -1,5 +1,6 @@
 //! The loop against an API: what it writes, what wakes it, what it does when refused or started anew.
 
+mod crash;
 mod permissions;
 mod setbacks;
 

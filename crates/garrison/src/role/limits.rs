@@ -21,9 +21,9 @@ pub(super) struct LimitArgs {
     /// Requests at once after a pause, where --kube-api-qps limits them [default: 30]
     #[arg(long, value_name = "N")]
     kube_api_burst: Option<NonZeroU32>,
-    /// Requests in flight at once, at most; below that, what the API server bears
+    /// Requests of the controllers in flight at once, at most; below that, what the API server bears
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(MOST_IN_FLIGHT - 1))]
-    max_requests_inflight: NonZeroUsize,
+    client_requests_in_flight: NonZeroUsize,
 }
 
 impl LimitArgs {
@@ -35,7 +35,8 @@ impl LimitArgs {
         let burst = self.kube_api_burst.map_or(BURST, NonZeroU32::get);
         config.daemonset_workers = self.concurrent_daemonset_syncs.get();
         config.daemonset_burst_replicas = self.daemonset_burst_replicas.map(NonZeroUsize::get);
-        config.limits = Limits { in_flight: self.max_requests_inflight.get(), rate: self.kube_api_qps.map(|rate| (rate, burst)) };
+        config.limits =
+            Limits { in_flight: self.client_requests_in_flight.get(), rate: self.kube_api_qps.map(|rate| (rate, burst)) };
         Ok(())
     }
 }
@@ -72,7 +73,7 @@ mod tests {
     fn upstreams_limits_can_be_had() {
         let upstreams = ["--daemonset-burst-replicas=250", "--kube-api-qps=20", "--concurrent-daemonset-syncs=5"];
         assert_eq!(read(&upstreams), Ok((5, Some(250), Limits { in_flight: 1024, rate: Some((20.0, 30)) })));
-        let others = ["--kube-api-qps=0.5", "--kube-api-burst=3", "--max-requests-inflight=7"];
+        let others = ["--kube-api-qps=0.5", "--kube-api-burst=3", "--client-requests-in-flight=7"];
         assert_eq!(read(&others), Ok((2, None, Limits { in_flight: 7, rate: Some((0.5, 3)) })));
     }
 
@@ -87,7 +88,7 @@ mod tests {
             ("--kube-api-burst=5", "--kube-api-qps"),
             ("--daemonset-burst-replicas=0", "--daemonset-burst-replicas"),
             ("--concurrent-daemonset-syncs=0", "--concurrent-daemonset-syncs"),
-            ("--max-requests-inflight=0", "--max-requests-inflight"),
+            ("--client-requests-in-flight=0", "--client-requests-in-flight"),
         ] {
             let said = read(&[flag]).expect_err(flag);
             assert!(said.contains(word), "{flag}: {said}");

@@ -25,6 +25,12 @@ pub(in crate::daemonset) enum Error {
         /// Cause.
         source: kube::Error,
     },
+    /// A revision of this template exists that is another's, most likely of a set of this name that is gone. It will go too.
+    #[error("revision {name} belongs to another, waiting for it to go")]
+    Foreign {
+        /// Its name.
+        name: String,
+    },
     /// Two templates have one hash. The collision count is raised, the next look takes another.
     #[error("revision {name} exists with another template, counting a collision")]
     Collision {
@@ -77,7 +83,11 @@ impl Error {
         match self {
             Self::Superseded | Self::Read(_) => "read",
             Self::Owner { .. } => "adopt",
-            Self::Revision { .. } | Self::Collision { .. } | Self::StaleCollisionCount | Self::Unsettled { .. } => "revision",
+            Self::Revision { .. }
+            | Self::Foreign { .. }
+            | Self::Collision { .. }
+            | Self::StaleCollisionCount
+            | Self::Unsettled { .. } => "revision",
             Self::Relabel { .. } => "label",
             Self::Create { .. } => "create",
             Self::Delete { .. } => "delete",

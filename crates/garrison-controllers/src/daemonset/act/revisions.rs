@@ -4,6 +4,7 @@ use super::{Book, Error, Hand, already_exists, error::First, only};
 use garrison_plan::daemonset::{
     Plan, Relabel,
     daemon_pod::HASH_LABEL,
+    ownership::{controller_of, is_owned},
     revision::{Obsolete, RevisionChange},
 };
 use k8s_openapi::api::{
@@ -47,7 +48,11 @@ impl Hand<'_> {
             Err(kube::Error::Api(status)) if already_exists(&status) => {
                 let unsettled = |source| Error::Unsettled { name: name.clone(), source };
                 let existing = api.get(&name).await.map_err(unsettled)?;
-                if existing.data == revision.data { Ok(()) } else { Err(self.count_collision(name).await) }
+                if existing.data != revision.data {
+                    return Err(self.count_collision(name).await);
+                }
+                let is_foreign = controller_of(&existing.metadata).is_some() && !is_owned(self.set, &existing.metadata);
+                if is_foreign { Err(Error::Foreign { name }) } else { Ok(()) }
             }
             Err(source) => Err(Error::Revision { name, source }),
         }

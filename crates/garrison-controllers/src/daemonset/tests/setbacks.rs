@@ -79,6 +79,19 @@ async fn a_refused_adoption_holds_up_only_its_node() {
     check_strays("PATCH", "/pods/s0", 403, "adopt").await;
 }
 
+#[tokio::test]
+async fn the_node_of_a_stray_that_is_gone_before_it_is_adopted_gets_a_pod() {
+    let api = cluster(1);
+    api.put("apps/v1", "DaemonSet", set("one"));
+    api.put("v1", "Pod", stray("s0"));
+    refuse(&api, "PATCH", "/pods/s0", 404);
+    let controller = start(&api);
+    api.until("it wants to adopt", |api| sent(api, "PATCH", "/pods/s0") > 0).await;
+    api.remove("pods", "s0");
+    api.until("the node has a pod of the set", |api| creates(api) == 1 && targets(api) == ["n000"]).await;
+    stop(controller).await;
+}
+
 /// Conformance: W31
 #[tokio::test]
 async fn a_refused_release_holds_up_only_its_node() {
