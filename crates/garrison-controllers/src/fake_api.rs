@@ -113,6 +113,14 @@ impl FakeApi {
         self.0.version.send_replace(version);
     }
 
+    /// Puts an object in, or changes it, without an event: who reads it finds it, who watches does not.
+    pub(crate) fn put_unseen(&self, api_version: &str, kind: &str, mut object: Value) {
+        let resource = resource::by_kind(api_version, kind).expect("a kind of the table");
+        object["apiVersion"] = json!(api_version);
+        object["kind"] = json!(kind);
+        self.0.state.lock().objects.insert(key(resource, &object), object);
+    }
+
     /// All objects of a kind, by name.
     pub(crate) fn list(&self, plural: &str) -> Vec<Value> {
         let state = self.0.state.lock();

@@ -1,6 +1,12 @@
 //! The loop against an API: what it writes, what wakes it, what it does when refused or started anew.
 
+mod history;
 mod permissions;
+mod placing;
+mod refusals;
+mod replacing;
+mod scene;
+mod surging;
 
 use super::triggers::{after_node, after_pod, after_revision};
 use crate::{
@@ -85,6 +91,7 @@ fn creates(api: &FakeApi) -> usize {
     api.requests().iter().filter(|request| *request == "POST /api/v1/namespaces/ns/pods").count()
 }
 
+/// Conformance: I1, U2, U4
 #[tokio::test]
 async fn one_pod_on_each_node_and_the_status_says_so() {
     let api = cluster(20);
@@ -106,6 +113,7 @@ async fn one_pod_on_each_node_and_the_status_says_so() {
     stop(controller).await;
 }
 
+/// Conformance: E12
 #[tokio::test]
 async fn a_restart_doubles_nothing() {
     let api = cluster(5);
@@ -118,6 +126,7 @@ async fn a_restart_doubles_nothing() {
     assert_eq!((targets(&api), creates(&api)), (nodes(0..5), 5));
 }
 
+/// Conformance: W21
 #[tokio::test]
 async fn lost_answers_double_nothing() {
     let api = cluster(5);
@@ -131,6 +140,7 @@ async fn lost_answers_double_nothing() {
     stop(controller).await;
 }
 
+/// Conformance: U3
 #[tokio::test]
 async fn refusals_stop_a_burst_early() {
     let api = cluster(100);
@@ -175,6 +185,7 @@ async fn a_rollout_goes_node_by_node() {
     stop(controller).await;
 }
 
+/// Conformance: U17
 #[tokio::test]
 async fn strangers_are_adopted_and_pruned() {
     let api = cluster(1);
@@ -232,6 +243,7 @@ fn names(keys: Vec<Key>) -> String {
     names.join(" ")
 }
 
+/// Conformance: U15
 #[test]
 fn pods_that_wake() {
     let sets = Sets::new();
@@ -272,6 +284,7 @@ fn revisions_that_wake() {
     }
 }
 
+/// Conformance: U14, W7
 #[test]
 fn nodes_that_wake() {
     let sets = Sets::new();
