@@ -93,6 +93,7 @@ fn metadata_is_checked() {
     );
 }
 
+/// Conformance: U24
 #[test]
 fn daemon_sets_are_checked() {
     let spec = "/spec/template/spec";
@@ -177,6 +178,7 @@ fn daemon_sets_are_checked() {
     }
 }
 
+/// Conformance: U24
 #[test]
 fn updates_of_daemon_sets_keep_the_selector() {
     let mut old = daemon_set();
@@ -199,6 +201,18 @@ fn updates_of_daemon_sets_keep_the_selector() {
     check(&faults, "status.collisionCount: Invalid value: 0: cannot be decremented");
 }
 
+/// Conformance: U24
+#[test]
+fn a_bad_label_value_that_was_stored_long_ago_stays_updatable() {
+    let bad = json!([{"key": "app", "operator": "NotIn", "values": ["no good!"]}]);
+    let mut old = spoil(daemon_set(), "/spec/selector/matchExpressions", bad);
+    let values = "spec.selector.matchExpressions[0].values[0]: Invalid value: \"no good!\"";
+    check(&created(old.clone()), values);
+    defaults::apply(row(&old), &mut old);
+    let new = spoil(old.clone(), "/spec/minReadySeconds", json!(5));
+    assert_eq!(words(&update(row(&old), None, &old, &new)), Vec::<String>::new());
+}
+
 #[test]
 fn dying_objects_take_no_new_finalizers() {
     let mut old = daemon_set();
@@ -210,6 +224,7 @@ fn dying_objects_take_no_new_finalizers() {
     assert!(update(row(&old), None, &new, &old).is_empty());
 }
 
+/// Conformance: U24
 #[test]
 fn other_kinds_are_checked() {
     let object = |api: &str, kind: &str, rest: Value| {
@@ -254,6 +269,13 @@ fn other_kinds_are_checked() {
         ),
         ("apps/v1", "ControllerRevision", json!({"revision": 1}), "data: Required value: data is mandatory"),
         ("apps/v1", "ControllerRevision", json!({"data": {}, "revision": -1}), "revision: Invalid value: -1"),
+        ("apps/v1", "ControllerRevision", json!({"data": null, "revision": 1}), "data: Required value: data is mandatory"),
+        (
+            "apps/v1",
+            "ControllerRevision",
+            json!({"data": [1], "revision": 1}),
+            "data: Required value: data must be a valid JSON object",
+        ),
         (
             "coordination.k8s.io/v1",
             "Lease",

@@ -305,6 +305,8 @@ fn nodes_that_wake() {
         (Change::Updated { old: plain(), new: tolerated() }, ""),
         (Change::Updated { old: plain(), new: tainted("NoSchedule") }, "d d2 e"),
         (Change::Updated { old: tainted("NoSchedule"), new: tainted("NoExecute") }, "d d2 e"),
+        (Change::Updated { old: tainted("NoSchedule"), new: plain() }, "d d2 e"),
+        (Change::Updated { old: node(json!({"metadata": {"name": "n"}})), new: plain() }, "e"),
         (Change::Updated { old: plain(), new: node(json!({"metadata": {"name": "n"}})) }, "e"),
     ] {
         assert_eq!(names(after_node(&change, &sets.0)), expected, "{change:?}");

@@ -69,6 +69,7 @@ async fn a_node_in_trouble_drives_off_those_who_do_not_bear_it_for_so_long() {
         put_tolerating(&api, "zero", Some("a"), for_seconds(0));
         put_tolerating(&api, "elsewhere", Some("b"), json!([]));
         let loops = start_loops(&api, "node-lifecycle,taint-eviction");
+        one_more_look(&api, "c").await;
         report(&api, "a", "Ready", ready);
         api.until("two go", |api| driven_off(api) == ["none", "zero"]).await;
         stop_loops(loops).await;
