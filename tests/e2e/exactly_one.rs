@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 const LABEL: &str = "name=fluentd-elasticsearch";
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
+/// Conformance: E1, E4
 #[test]
 fn a_deleted_pod_is_replaced_and_a_killed_process_restarted_in_place() -> Result<()> {
     let cluster = Cluster::with_fluentd()?;
@@ -28,7 +29,22 @@ fn a_deleted_pod_is_replaced_and_a_killed_process_restarted_in_place() -> Result
     ensure!(restarted.name == after[1].name, "another pod");
 
     pods_made_by_hand_are_adopted_and_pruned(&cluster)?;
+    a_pod_that_a_client_calls_failed_is_replaced(&cluster)?;
     cluster.down()
+}
+
+fn a_pod_that_a_client_calls_failed_is_replaced(cluster: &Cluster) -> Result<()> {
+    let before = cluster.wait_one_on_each(LABEL, &NODES)?;
+    let failed = r#"{"status":{"phase":"Failed"}}"#;
+    let patch = ["-n", "kube-system", "patch", "pod", &before[0].name, "--subresource=status", "--type=merge", "-p", failed];
+    cluster.kubectl(&patch)?;
+    let after = cluster.wait("a replacement of the failed pod", || {
+        let pods = cluster.wait_one_on_each(LABEL, &NODES)?;
+        ensure!(pods[0].uid != before[0].uid, "still the same pod");
+        Ok(pods)
+    })?;
+    ensure!((&after[1].uid, &after[2].uid) == (&before[1].uid, &before[2].uid), "other pods were replaced");
+    Ok(())
 }
 
 fn pods_made_by_hand_are_adopted_and_pruned(cluster: &Cluster) -> Result<()> {
@@ -44,6 +60,7 @@ fn pods_made_by_hand_are_adopted_and_pruned(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
+/// Conformance: E13
 #[test]
 fn killing_any_part_during_a_rollout_ends_with_one_pod_on_each_node() -> Result<()> {
     for part in ["server", "agent", "containerd"] {

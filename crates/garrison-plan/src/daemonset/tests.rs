@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 mod fleet;
 mod placing;
+mod storm;
 mod updating;
 
 fn at(second: i64) -> Timestamp {
