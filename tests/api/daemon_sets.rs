@@ -271,3 +271,22 @@ fn revisions_that_somebody_changes_stay_as_they_are() -> Result<()> {
     ensure!(left[0]["revision"] == 3, "{left:?}");
     server.stop()
 }
+
+/// Conformance: W22
+#[test]
+fn a_set_of_the_longest_name_has_revisions_and_pods() -> Result<()> {
+    let server = Server::start()?;
+    server.create_service_account("default")?;
+    server.apply(&crate::node("n1"))?;
+    server.kubectl(&["taint", "node", "n1", "node.kubernetes.io/not-ready-"])?;
+    let name = "d".repeat(253);
+    server.apply(&set("d", "i:1").replacen("\"name\":\"d\"", &format!("\"name\":\"{name}\""), 1))?;
+    ensure!(field(&server, "ds", "{.items[0].metadata.name}")? == name, "it was made under another name");
+    wait_for_revisions(&server, "app=d", 1)?;
+    server.wait("its pod", || {
+        let labels = "{.items[*].metadata.labels.controller-revision-hash}";
+        ensure!(!server.kubectl(&["get", "pods", "-l", "app=d", "-o", &format!("jsonpath={labels}")])?.is_empty(), "no pod yet");
+        Ok(())
+    })?;
+    server.stop()
+}

@@ -201,6 +201,21 @@ fn updates_of_daemon_sets_keep_the_selector() {
     check(&faults, "status.collisionCount: Invalid value: 0: cannot be decremented");
 }
 
+#[test]
+fn a_prefix_of_names_may_be_as_long_as_a_name_and_end_in_a_dash() {
+    let prefixed = |prefix: &str| {
+        let mut object = daemon_set();
+        object["metadata"]["generateName"] = json!(prefix);
+        created(object)
+    };
+    for prefix in ["d".repeat(253), format!("{}-", "d".repeat(252)), format!("{}-", "d".repeat(253)), "d-".into(), "d.-".into()] {
+        assert_eq!(prefixed(&prefix), Vec::<String>::new(), "{prefix}");
+    }
+    for prefix in ["d".repeat(254), "-".into(), "d.".into(), "-d-".into(), "Dd-".into()] {
+        check(&prefixed(&prefix), &format!("metadata.generateName: Invalid value: \"{prefix}\""));
+    }
+}
+
 /// Conformance: U24
 #[test]
 fn a_bad_label_value_that_was_stored_long_ago_stays_updatable() {
