@@ -51,7 +51,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     shown("R3", "Conditions and cordons become NoSchedule taints; pods with the toleration are placed, others are not"),
     shown("R4", "Pods of vanished and out-of-service nodes end as failed, however odd they look"),
     shown("R5", "Owners and dependents go in the order that was asked for"),
-    shown("K1", "Apply twice changes nothing; set and restart count one generation each; describe in chunks"),
+    shown(
+        "K1",
+        "Apply twice changes nothing; set and restart count one generation each; describe in chunks (managed fields are not kept)",
+    ),
     shown("K2", "History tells change causes and templates; undo to the present and dry runs change nothing"),
     shown("K3", "Undo moves a revision to the end of the history; one that is not there is refused"),
     shown("K4", "Rollout status tells how far it is, and refuses other strategies"),

@@ -104,3 +104,37 @@ async fn a_namespace_that_goes_stalls_nothing() {
     stop(controller).await;
     assert!(told(&api, "FailedCreate").is_empty());
 }
+
+/// Conformance: U4
+#[tokio::test]
+async fn what_failed_first_is_what_is_counted() {
+    let refused = |test: fn(&str, &str) -> bool| {
+        move |method: &http::Method, path: &str, _: usize| {
+            test(method.as_str(), path).then_some(Fault::Refused(500, "InternalError"))
+        }
+    };
+    let pods_and_status =
+        |method: &str, path: &str| method == "POST" && path.ends_with("/pods") || method == "PUT" && path.ends_with("/status");
+    let status_and_reading = |method: &str, path: &str| {
+        method == "PUT" && path.ends_with("/status") || method == "GET" && path.ends_with("/daemonsets/d")
+    };
+    for (faults, operation) in [(refused(pods_and_status), "create"), (refused(status_and_reading), "status")] {
+        let api = cluster(1);
+        api.fail(faults);
+        api.put("apps/v1", "DaemonSet", set("one"));
+        let (metrics, shutdown) = (Arc::<crate::Metrics>::default(), CancellationToken::new());
+        let (client, token, counts) = (api.client(), shutdown.clone(), metrics.clone());
+        let running =
+            tokio::spawn(async move { run_daemonset_only(client, Config::default(), counts, token).await.expect("it runs") });
+        let counted = || {
+            let text = metrics.text(&crate::election::Fence::closed(""));
+            let line = |line: &str| {
+                Some(line.strip_prefix("garrison_daemonset_errors_total{operation=\"")?.split('"').next()?.to_owned())
+            };
+            text.lines().filter_map(line).collect::<Vec<_>>()
+        };
+        api.until("it is counted", |_| !counted().is_empty()).await;
+        stop((running, shutdown)).await;
+        assert_eq!(counted(), [operation]);
+    }
+}
