@@ -1,7 +1,8 @@
 //! Exactly one: whatever is deleted, killed or added by hand.
 
-use crate::cluster::{Cluster, kill, project};
+use crate::cluster::{Cluster, kill, project, text};
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 const LABEL: &str = "name=fluentd-elasticsearch";
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
@@ -35,9 +36,16 @@ fn a_deleted_pod_is_replaced_and_a_killed_process_restarted_in_place() -> Result
 
 fn a_pod_that_a_client_calls_failed_is_replaced(cluster: &Cluster) -> Result<()> {
     let before = cluster.wait_one_on_each(LABEL, &NODES)?;
-    let failed = r#"{"status":{"phase":"Failed"}}"#;
-    let patch = ["-n", "kube-system", "patch", "pod", &before[0].name, "--subresource=status", "--type=merge", "-p", failed];
-    cluster.kubectl(&patch)?;
+    let name = before[0].name.as_str();
+    // The agent writes, too: what it wrote in between is read again.
+    cluster.wait("the status to be taken", || {
+        let mut pod: Value = serde_json::from_str(&cluster.kubectl(&["-n", "kube-system", "get", "pod", name, "-o", "json"])?)?;
+        pod["status"]["phase"] = "Failed".into();
+        let path = format!("/api/v1/namespaces/kube-system/pods/{name}/status");
+        let answer = cluster.kubectl_with(&["replace", "--raw", &path, "-f", "-"], &pod.to_string())?;
+        ensure!(answer.status.success(), "{}", text(&answer.stderr));
+        Ok(())
+    })?;
     let after = cluster.wait("a replacement of the failed pod", || {
         let pods = cluster.wait_one_on_each(LABEL, &NODES)?;
         ensure!(pods[0].uid != before[0].uid, "still the same pod");
