@@ -1,5 +1,6 @@
 //! The project's own rules, as tests: who may depend on whom, how long a file may be, what it may not be called.
 
+use garrison_tests::conformance;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,4 +90,15 @@ fn no_file_is_orphaned() {
             .any(|text| text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};"))));
         assert!(declared, "{} is in no `mod` line", file.display());
     }
+}
+
+/// Every scenario has a test or a reason, and the report names them; its last column is the business of a whole run.
+#[test]
+fn conformance_is_shown_and_the_report_is_not_stale() {
+    let tests = conformance::tests(&root()).expect("marks are well-formed");
+    assert_eq!(conformance::gaps(&tests), Vec::<String>::new());
+    let report = fs::read_to_string(root().join("docs/conformance.md")).expect("reads");
+    let current = conformance::report(&tests, &BTreeMap::new());
+    let plain = conformance::without_results;
+    assert!(plain(&report) == plain(&current), "write it anew: cargo run -p garrison-tests --bin conformance LOG…");
 }

@@ -1,11 +1,13 @@
 //! Exactly one: whatever is deleted, killed or added by hand.
 
-use crate::cluster::{Cluster, kill, project};
+use crate::cluster::{Cluster, kill, project, text};
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 const LABEL: &str = "name=fluentd-elasticsearch";
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
+/// Conformance: E1, E4
 #[test]
 fn a_deleted_pod_is_replaced_and_a_killed_process_restarted_in_place() -> Result<()> {
     let cluster = Cluster::with_fluentd()?;
@@ -28,7 +30,29 @@ fn a_deleted_pod_is_replaced_and_a_killed_process_restarted_in_place() -> Result
     ensure!(restarted.name == after[1].name, "another pod");
 
     pods_made_by_hand_are_adopted_and_pruned(&cluster)?;
+    a_pod_that_a_client_calls_failed_is_replaced(&cluster)?;
     cluster.down()
+}
+
+fn a_pod_that_a_client_calls_failed_is_replaced(cluster: &Cluster) -> Result<()> {
+    let before = cluster.wait_one_on_each(LABEL, &NODES)?;
+    let name = before[0].name.as_str();
+    // The agent writes, too: what it wrote in between is read again.
+    cluster.wait("the status to be taken", || {
+        let mut pod: Value = serde_json::from_str(&cluster.kubectl(&["-n", "kube-system", "get", "pod", name, "-o", "json"])?)?;
+        pod["status"]["phase"] = "Failed".into();
+        let path = format!("/api/v1/namespaces/kube-system/pods/{name}/status");
+        let answer = cluster.kubectl_with(&["replace", "--raw", &path, "-f", "-"], &pod.to_string())?;
+        ensure!(answer.status.success(), "{}", text(&answer.stderr));
+        Ok(())
+    })?;
+    let after = cluster.wait("a replacement of the failed pod", || {
+        let pods = cluster.wait_one_on_each(LABEL, &NODES)?;
+        ensure!(pods[0].uid != before[0].uid, "still the same pod");
+        Ok(pods)
+    })?;
+    ensure!((&after[1].uid, &after[2].uid) == (&before[1].uid, &before[2].uid), "other pods were replaced");
+    Ok(())
 }
 
 fn pods_made_by_hand_are_adopted_and_pruned(cluster: &Cluster) -> Result<()> {
@@ -44,6 +68,7 @@ fn pods_made_by_hand_are_adopted_and_pruned(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
+/// Conformance: E13
 #[test]
 fn killing_any_part_during_a_rollout_ends_with_one_pod_on_each_node() -> Result<()> {
     for part in ["server", "agent", "containerd"] {

@@ -15,6 +15,7 @@ spec:
   - {name: c, image: 'docker.io/library/busybox:1.35', command: [sh, -c, 'echo one; echo two; exec sleep 3600']}
 ";
 
+/// Conformance: R5
 #[test]
 fn everyday_commands_work() -> Result<()> {
     let cluster = Cluster::up(&["--nodes", "1"])?;

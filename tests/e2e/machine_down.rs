@@ -5,6 +5,7 @@ use anyhow::{Result, ensure};
 
 const LABEL: &str = "name=fluentd-elasticsearch";
 
+/// Conformance: R2
 #[test]
 fn a_machine_that_goes_down_is_noticed_and_starts_its_daemons_by_itself() -> Result<()> {
     let cluster = Cluster::with_fluentd()?;

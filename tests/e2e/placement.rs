@@ -21,6 +21,7 @@ spec:
     )
 }
 
+/// Conformance: E2, E3, K5
 #[test]
 fn pods_are_where_labels_and_taints_say() -> Result<()> {
     let cluster = Cluster::up(&["--nodes", "3"])?;
@@ -42,6 +43,11 @@ fn pods_are_where_labels_and_taints_say() -> Result<()> {
     cluster.kubectl(&["label", "node", "n1", "color=green", "--overwrite"])?;
     cluster.kubectl(&["label", "node", "n2", "color=blue"])?;
     cluster.wait_one_on_each("app=blue", &["n2"])?;
+    let green = r#"{"spec":{"template":{"spec":{"nodeSelector":{"color":"green"}}}}}"#;
+    cluster.kubectl(&["patch", "ds", "blue", "-p", green])?;
+    cluster.wait_one_on_each("app=blue", &["n1"])?;
+    cluster.kubectl(&["label", "node", "n3", "zone-"])?;
+    cluster.wait_one_on_each("app=zoned", &["n1"])?;
 
     taints_move_pods(&cluster)?;
     cordon_and_drain_leave_daemons(&cluster)?;

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 
 const LABEL: &str = "name=fluentd-elasticsearch";
 
+/// Conformance: E12, E14, E16
 #[test]
 fn state_and_daemons_survive_the_death_of_every_garrison_process() -> Result<()> {
     let cluster = Cluster::with_fluentd()?;

@@ -49,6 +49,7 @@ fn watch_rollout(cluster: &Cluster, mut look: impl FnMut(&[Pod]) -> Result<()>) 
     cluster.wait_one_on_each(LABEL, &NODES)
 }
 
+/// Conformance: E6, E7, E8, E5
 #[test]
 fn updates_keep_to_their_budget_and_can_be_taken_back() -> Result<()> {
     let cluster = Cluster::up(&["--nodes", "3"])?;
@@ -64,10 +65,20 @@ fn updates_keep_to_their_budget_and_can_be_taken_back() -> Result<()> {
         Ok(())
     })?;
     ensure!(names(&first).is_disjoint(&names(&second)), "a pod was not replaced");
+    pods_carry_the_second_revision(&cluster)?;
     a_broken_image_stops_at_the_budget_and_is_taken_back(&cluster)?;
     with_surge_no_node_is_ever_out(&cluster)?;
     by_hand_only(&cluster)?;
     cluster.down()
+}
+
+fn pods_carry_the_second_revision(cluster: &Cluster) -> Result<()> {
+    let revision = "jsonpath={.items[?(@.revision==2)].metadata.labels.controller-revision-hash}";
+    let wanted = cluster.kubectl(&["get", "controllerrevisions", "-l", LABEL, "-o", revision])?;
+    let hashes =
+        cluster.kubectl(&["get", "pods", "-l", LABEL, "-o", "jsonpath={.items[*].metadata.labels.controller-revision-hash}"])?;
+    ensure!(!wanted.is_empty() && hashes == [wanted.as_str(); 3].join(" "), "{hashes:?} of {wanted:?}");
+    Ok(())
 }
 
 fn a_broken_image_stops_at_the_budget_and_is_taken_back(cluster: &Cluster) -> Result<()> {

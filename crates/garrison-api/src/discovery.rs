@@ -142,6 +142,7 @@ fn aggregated_resource(row: &Resource) -> Value {
 mod tests {
     use super::*;
 
+    /// Conformance: U24
     #[test]
     fn both_forms_name_the_same_resources() {
         let apps = resource_list("apps", "v1").expect("is served");

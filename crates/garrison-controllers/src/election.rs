@@ -194,14 +194,31 @@ impl Election {
 
     /// Lets the next one lead at once. If it fails, the next one waits for the lease to run out.
     async fn release(&mut self) {
-        let lease = self.candidate.released(Timestamp::now());
         let patience = unsigned(self.candidate.patience(self.now()));
         self.fence.set(None);
-        let Some(lease) = lease else { return };
-        match timeout(patience, self.leases.replace(&self.name, &PostParams::default(), &lease)).await {
-            Ok(Ok(_)) => tracing::info!(lease = self.name, "the lease is released"),
+        match timeout(patience, self.give_back()).await {
+            Ok(Ok(())) => tracing::info!(lease = self.name, "the lease is given up"),
             Ok(Err(error)) => tracing::warn!(lease = self.name, error = %Causes(&error), "the lease could not be released"),
             Err(_) => tracing::warn!(lease = self.name, "the lease could not be released in time"),
+        }
+    }
+
+    /// Writes the lease without a holder. A renewal that was broken off may have been done: then it is read once more.
+    async fn give_back(&mut self) -> kube::Result<()> {
+        let mut read_again = false;
+        loop {
+            if let Some(lease) = self.candidate.released(Timestamp::now()) {
+                match self.leases.replace(&self.name, &PostParams::default(), &lease).await {
+                    Err(kube::Error::Api(status)) if status.code == 409 && !read_again => {}
+                    answer => return answer.map(drop),
+                }
+            } else if read_again {
+                // Somebody else has it.
+                return Ok(());
+            }
+            read_again = true;
+            let read = self.leases.get_opt(&self.name).await?;
+            self.candidate.heard(Outcome::Read(read.map(Box::new)), self.now());
         }
     }
 }

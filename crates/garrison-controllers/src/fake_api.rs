@@ -95,14 +95,6 @@ impl FakeApi {
         self.store(&mut state, resource, object);
     }
 
-    /// Changes an object without an event, as if the watch were late: only who asks for it sees it.
-    pub(crate) fn put_unseen(&self, plural: &'static str, name: &str, change: impl FnOnce(&mut Value)) {
-        let mut state = self.0.state.lock();
-        let mut objects = state.objects.iter_mut();
-        let known = objects.find(|((kind, _, known), _)| *kind == plural && known == name);
-        change(known.expect("an object of that name").1);
-    }
-
     pub(crate) fn remove(&self, plural: &str, name: &str) {
         let mut state = self.0.state.lock();
         let key = state.objects.keys().find(|(kind, _, known)| *kind == plural && known == name).cloned();
@@ -119,6 +111,14 @@ impl FakeApi {
         let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
         state.changes.push((version, plural, json!({"type": "ERROR", "object": status})));
         self.0.version.send_replace(version);
+    }
+
+    /// Puts an object in, or changes it, without an event: who reads it finds it, who watches does not.
+    pub(crate) fn put_unseen(&self, api_version: &str, kind: &str, mut object: Value) {
+        let resource = resource::by_kind(api_version, kind).expect("a kind of the table");
+        object["apiVersion"] = json!(api_version);
+        object["kind"] = json!(kind);
+        self.0.state.lock().objects.insert(key(resource, &object), object);
     }
 
     /// All objects of a kind, by name.

@@ -2,6 +2,7 @@
 
 mod admission;
 mod client;
+mod daemon_sets;
 mod lists;
 mod nodes;
 mod objects;

@@ -6,6 +6,7 @@ fn with_defaults(group: &str, plural: &str, mut object: Value) -> Value {
     object
 }
 
+/// Conformance: U24
 #[test]
 fn a_daemon_set_gets_its_defaults_and_its_template_no_pod_defaults() {
     let set = with_defaults(
@@ -32,6 +33,7 @@ fn a_daemon_set_gets_its_defaults_and_its_template_no_pod_defaults() {
     assert!(spec.get("enableServiceLinks").is_none() && spec["containers"][0]["resources"].get("requests").is_none());
 }
 
+/// Conformance: U24
 #[test]
 fn on_delete_leaves_rolling_update_alone_and_explicit_values_stay() {
     let set =

@@ -53,6 +53,7 @@ fn names_are_generated_and_namespaces_agree() {
     assert_eq!(other.code, 400);
 }
 
+/// Conformance: U24
 #[test]
 fn generations_count_what_they_should() {
     let check = |change: fn(&mut Value), subresource, generation: i64, template: &str| {
@@ -75,6 +76,7 @@ fn generations_count_what_they_should() {
     check(|set| set["spec"]["minReadySeconds"] = 3.into(), Some("status"), 1, "1");
 }
 
+/// Conformance: U24, E10
 #[test]
 fn status_and_spec_are_written_through_their_own_doors() {
     let old = created();

@@ -152,6 +152,7 @@ fn restarts_tell_when_the_last_one_was() {
     assert_eq!(cells_of("", "pods", &json!({}))[3], "0");
 }
 
+/// Conformance: K6
 #[test]
 fn nodes_and_daemon_sets_read_as_upstream() {
     let node = json!({

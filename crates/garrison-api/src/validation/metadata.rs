@@ -14,8 +14,7 @@ pub(super) fn create(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
     let name_fault = if resource.kind == "Namespace" { names::dns_label_fault } else { names::dns_subdomain_fault };
     let (name, prefix) = (at.field("name"), at.field("generateName"));
     if !prefix.is_empty() {
-        // What follows is alphanumeric, so that a prefix may end where a name may not.
-        faults.invalid_if(&prefix, name_fault(&format!("{}x", prefix.text())));
+        faults.invalid_if(&prefix, name_fault(&without_trailing_dash(prefix.text())));
     }
     if name.is_empty() {
         faults.required(&name, "name or generateName is required");
@@ -26,6 +25,13 @@ pub(super) fn create(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
     faults.non_negative(&at.field("generation"));
     shared(at, faults);
     finalizers(&at.field("finalizers"), faults);
+}
+
+/// A prefix may end in a dash, where a name may not. As upstream, the dash and what is before it count as one letter.
+fn without_trailing_dash(prefix: &str) -> String {
+    let Some(rest) = prefix.strip_suffix('-') else { return prefix.to_owned() };
+    let mut letters = rest.chars();
+    letters.next_back().map_or_else(|| prefix.to_owned(), |_| format!("{}a", letters.as_str()))
 }
 
 fn namespace(resource: &Resource, at: &At<'_>, faults: &mut Faults) {

@@ -93,6 +93,7 @@ fn metadata_is_checked() {
     );
 }
 
+/// Conformance: U24
 #[test]
 fn daemon_sets_are_checked() {
     let spec = "/spec/template/spec";
@@ -177,6 +178,7 @@ fn daemon_sets_are_checked() {
     }
 }
 
+/// Conformance: U24
 #[test]
 fn updates_of_daemon_sets_keep_the_selector() {
     let mut old = daemon_set();
@@ -200,6 +202,33 @@ fn updates_of_daemon_sets_keep_the_selector() {
 }
 
 #[test]
+fn a_prefix_of_names_may_be_as_long_as_a_name_and_end_in_a_dash() {
+    let prefixed = |prefix: &str| {
+        let mut object = daemon_set();
+        object["metadata"]["generateName"] = json!(prefix);
+        created(object)
+    };
+    for prefix in ["d".repeat(253), format!("{}-", "d".repeat(252)), format!("{}-", "d".repeat(253)), "d-".into(), "d.-".into()] {
+        assert_eq!(prefixed(&prefix), Vec::<String>::new(), "{prefix}");
+    }
+    for prefix in ["d".repeat(254), "-".into(), "d.".into(), "-d-".into(), "Dd-".into()] {
+        check(&prefixed(&prefix), &format!("metadata.generateName: Invalid value: \"{prefix}\""));
+    }
+}
+
+/// Conformance: U24
+#[test]
+fn a_bad_label_value_that_was_stored_long_ago_stays_updatable() {
+    let bad = json!([{"key": "app", "operator": "NotIn", "values": ["no good!"]}]);
+    let mut old = spoil(daemon_set(), "/spec/selector/matchExpressions", bad);
+    let values = "spec.selector.matchExpressions[0].values[0]: Invalid value: \"no good!\"";
+    check(&created(old.clone()), values);
+    defaults::apply(row(&old), &mut old);
+    let new = spoil(old.clone(), "/spec/minReadySeconds", json!(5));
+    assert_eq!(words(&update(row(&old), None, &old, &new)), Vec::<String>::new());
+}
+
+#[test]
 fn dying_objects_take_no_new_finalizers() {
     let mut old = daemon_set();
     defaults::apply(row(&old), &mut old);
@@ -210,6 +239,7 @@ fn dying_objects_take_no_new_finalizers() {
     assert!(update(row(&old), None, &new, &old).is_empty());
 }
 
+/// Conformance: U24
 #[test]
 fn other_kinds_are_checked() {
     let object = |api: &str, kind: &str, rest: Value| {
@@ -254,6 +284,13 @@ fn other_kinds_are_checked() {
         ),
         ("apps/v1", "ControllerRevision", json!({"revision": 1}), "data: Required value: data is mandatory"),
         ("apps/v1", "ControllerRevision", json!({"data": {}, "revision": -1}), "revision: Invalid value: -1"),
+        ("apps/v1", "ControllerRevision", json!({"data": null, "revision": 1}), "data: Required value: data is mandatory"),
+        (
+            "apps/v1",
+            "ControllerRevision",
+            json!({"data": [1], "revision": 1}),
+            "data: Required value: data must be a valid JSON object",
+        ),
         (
             "coordination.k8s.io/v1",
             "Lease",

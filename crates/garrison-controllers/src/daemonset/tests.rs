@@ -1,8 +1,14 @@
 //! The loop against an API: what it writes, what wakes it, what it does when refused or started anew.
 
 mod crash;
+mod history;
 mod permissions;
+mod placing;
+mod refusals;
+mod replacing;
+mod scene;
 mod setbacks;
+mod surging;
 
 use super::triggers::{after_node, after_pod, after_revision};
 use crate::{
@@ -92,6 +98,7 @@ fn creates(api: &FakeApi) -> usize {
     api.requests().iter().filter(|request| *request == POST_POD).count()
 }
 
+/// Conformance: I1, U2, U4
 #[tokio::test]
 async fn one_pod_on_each_node_and_the_status_says_so() {
     let api = cluster(20);
@@ -113,6 +120,7 @@ async fn one_pod_on_each_node_and_the_status_says_so() {
     stop(controller).await;
 }
 
+/// Conformance: E12
 #[tokio::test]
 async fn a_restart_doubles_nothing() {
     let api = cluster(5);
@@ -125,6 +133,7 @@ async fn a_restart_doubles_nothing() {
     assert_eq!((targets(&api), creates(&api)), (nodes(0..5), 5));
 }
 
+/// Conformance: W21
 #[tokio::test]
 async fn lost_answers_double_nothing() {
     let api = cluster(5);
@@ -199,6 +208,7 @@ async fn a_rollout_goes_node_by_node() {
     stop(controller).await;
 }
 
+/// Conformance: U17
 #[tokio::test]
 async fn strangers_are_adopted_and_pruned() {
     let api = cluster(1);
@@ -256,6 +266,7 @@ fn names(keys: Vec<Key>) -> String {
     names.join(" ")
 }
 
+/// Conformance: U15
 #[test]
 fn pods_that_wake() {
     let sets = Sets::new();
@@ -296,6 +307,7 @@ fn revisions_that_wake() {
     }
 }
 
+/// Conformance: U14, W7
 #[test]
 fn nodes_that_wake() {
     let sets = Sets::new();
@@ -316,6 +328,8 @@ fn nodes_that_wake() {
         (Change::Updated { old: plain(), new: tolerated() }, ""),
         (Change::Updated { old: plain(), new: tainted("NoSchedule") }, "d d2 e"),
         (Change::Updated { old: tainted("NoSchedule"), new: tainted("NoExecute") }, "d d2 e"),
+        (Change::Updated { old: tainted("NoSchedule"), new: plain() }, "d d2 e"),
+        (Change::Updated { old: node(json!({"metadata": {"name": "n"}})), new: plain() }, "e"),
         (Change::Updated { old: plain(), new: node(json!({"metadata": {"name": "n"}})) }, "e"),
     ] {
         assert_eq!(names(after_node(&change, &sets.0)), expected, "{change:?}");

@@ -125,6 +125,25 @@ async fn lost_answers_cost_nothing_but_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_that_is_newer_than_known_is_released_all_the_same() {
+    let api = FakeApi::new();
+    let process = Process::start(&api, "a");
+    api.until("it leads", |_| process.fence.leads()).await;
+    // As a renewal leaves it that was broken off before its answer came.
+    api.put("coordination.k8s.io/v1", "Lease", api.list("leases").remove(0));
+    process.stop().await.expect("it is asked to");
+    assert_eq!(holder(&api), "");
+
+    let process = Process::start(&api, "b");
+    api.until("it leads", |_| process.fence.leads()).await;
+    let mut lease = api.list("leases").remove(0);
+    lease["spec"]["holderIdentity"] = "thief".into();
+    api.put("coordination.k8s.io/v1", "Lease", lease);
+    process.stop().await.expect("it is asked to");
+    assert_eq!(holder(&api), "thief", "what is another's is left to it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_fence_falls_by_itself() {
     let (api, metrics) = (FakeApi::new(), Arc::new(Metrics::default()));
     let fence = Fence::closed("l");

@@ -96,6 +96,7 @@ fn count(api: &FakeApi, request: &str) -> usize {
     api.requests().iter().filter(|other| *other == request).count()
 }
 
+/// Conformance: R5
 #[tokio::test]
 async fn what_belonged_to_a_deleted_object_goes() {
     let api = FakeApi::new();
@@ -132,6 +133,7 @@ async fn what_a_dependent_owned_goes_after_it() {
     stop(loops).await;
 }
 
+/// Conformance: R5
 #[tokio::test]
 async fn a_foreground_deletion_waits_for_those_that_block_it_only() {
     let api = FakeApi::new();
@@ -168,6 +170,7 @@ async fn a_foreground_deletion_goes_all_the_way_down_and_ends_at_the_top() {
     stop(loops).await;
 }
 
+/// Conformance: R5
 #[tokio::test]
 async fn orphans_lose_their_owner_and_nothing_else() {
     let api = FakeApi::new();
@@ -187,6 +190,7 @@ async fn orphans_lose_their_owner_and_nothing_else() {
     assert!(!api.requests().iter().any(|request| request.starts_with("DELETE") && !request.ends_with("/d")));
 }
 
+/// Conformance: R5
 #[tokio::test]
 async fn an_owner_that_was_never_seen_is_asked_for_before_anything_is_deleted() {
     let api = FakeApi::new();
@@ -231,6 +235,7 @@ async fn one_owner_that_lives_is_enough() {
     stop(loops).await;
 }
 
+/// Conformance: R5
 #[tokio::test]
 async fn an_owner_that_lives_keeps_its_dependent_from_one_that_waits() {
     let api = FakeApi::new();
@@ -260,6 +265,7 @@ async fn events_are_not_collected_and_what_they_own_is_asked_for() {
     assert_eq!(count(&api, "GET /api/v1/events"), 0, "events come in masses and are not even watched");
 }
 
+/// Conformance: R5
 #[tokio::test]
 async fn nothing_in_a_namespace_owns_what_is_outside() {
     let api = FakeApi::new();
@@ -270,4 +276,21 @@ async fn nothing_in_a_namespace_owns_what_is_outside() {
     api.until("the pod goes", |api| api.list("pods").is_empty()).await;
     stop(loops).await;
     assert_eq!(names(&api, "nodes"), ["n"]);
+}
+
+/// Conformance: R5
+#[tokio::test]
+async fn an_object_with_a_finalizer_may_be_deleted_twice() {
+    let api = FakeApi::new();
+    put_held(&api, "p", &[]);
+    let loops = start(&api);
+    let pods: Api<Pod> = Api::namespaced(api.client(), "ns");
+    let finalizers = |api: &FakeApi| object(api, "pods", "p")["metadata"]["finalizers"].clone();
+    for _ in 0..2 {
+        pods.delete("p", &DeleteParams::foreground()).await.expect("is deleted");
+        api.until("its dependents are seen to be gone", |api| finalizers(api) == json!(["example.org/x"])).await;
+    }
+    free(&api, "p").await;
+    api.until("it goes", |api| api.list("pods").is_empty()).await;
+    stop(loops).await;
 }

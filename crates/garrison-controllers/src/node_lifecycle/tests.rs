@@ -1,6 +1,7 @@
 //! The loop against an API: what follows for a node and its pods from silence, from what the node reports, and from what
 //! its operator wants. Silence is not waited for: what was heard of a node is put back by hours.
 
+mod together;
 mod trouble;
 
 use super::*;
@@ -141,6 +142,7 @@ async fn one_more_look(api: &FakeApi, name: &str) {
     }
 }
 
+/// Conformance: U25
 #[tokio::test]
 async fn a_silent_node_is_unknown_and_unreachable_and_its_pods_are_not_ready() {
     let api = FakeApi::new();
@@ -241,6 +243,7 @@ async fn a_node_that_says_it_is_not_ready_is_tainted_and_its_pods_are_told_once(
     stop(running).await;
 }
 
+/// Conformance: R3, U25
 #[tokio::test]
 async fn conditions_and_cordons_become_taints_and_go_with_them() {
     let api = FakeApi::new();
@@ -325,6 +328,7 @@ async fn the_loop_wakes_by_itself_when_time_runs_out() {
     }
 }
 
+/// Conformance: R2, U25
 #[tokio::test]
 async fn when_all_nodes_are_down_nobody_is_driven_off() {
     let api = FakeApi::new();

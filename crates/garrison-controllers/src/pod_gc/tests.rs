@@ -1,6 +1,7 @@
 //! The loop against an API: which pods go, which stay, and what they are told before they go. Time is the runtime's own,
 //! which runs on by itself when nothing else does.
 
+mod odd;
 mod trouble;
 
 use super::*;
@@ -83,6 +84,7 @@ async fn one_more_round(api: &FakeApi) {
     api.until("a later one goes", |api| !names(api).contains(&"later".into())).await;
 }
 
+/// Conformance: R4, U25
 #[tokio::test(start_paused = true)]
 async fn the_pods_of_a_removed_node_are_failed_and_go() {
     let api = FakeApi::new();
@@ -123,6 +125,7 @@ async fn a_node_that_was_never_seen_may_be_new_and_is_waited_for() {
     assert_eq!(api.requests().iter().filter(|request| *request == "GET /api/v1/nodes/never-there").count(), 1);
 }
 
+/// Conformance: U25
 #[tokio::test(start_paused = true)]
 async fn a_node_that_registers_in_time_keeps_its_pods() {
     let api = FakeApi::new();
@@ -180,6 +183,7 @@ async fn a_deleted_pod_without_a_node_goes_at_once() {
     assert!(writes(&api, "waiting").is_empty());
 }
 
+/// Conformance: R4, U25
 #[tokio::test(start_paused = true)]
 async fn a_node_out_of_service_loses_what_was_deleted_there() {
     let api = FakeApi::new();

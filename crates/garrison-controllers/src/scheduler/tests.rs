@@ -69,6 +69,7 @@ async fn pods_spread_and_only_ours_are_bound() {
     stop(scheduler).await;
 }
 
+/// Conformance: I6
 #[tokio::test]
 async fn a_refused_pod_says_why_and_gets_the_node_that_becomes_free() {
     let api = FakeApi::new();

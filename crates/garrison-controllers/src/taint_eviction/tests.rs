@@ -91,6 +91,7 @@ async fn one_more(api: &FakeApi) {
     api.remove("pods", "later");
 }
 
+/// Conformance: R1, U25
 #[tokio::test]
 async fn a_pod_that_does_not_tolerate_a_taint_goes_and_is_told_why() {
     let api = FakeApi::new();
@@ -165,6 +166,7 @@ async fn the_first_toleration_that_fits_counts_and_of_several_taints_the_shortes
     stop(running).await;
 }
 
+/// Conformance: R2, U25
 #[tokio::test]
 async fn its_time_runs_from_when_the_taint_was_added_and_then_it_goes() {
     let api = FakeApi::new();

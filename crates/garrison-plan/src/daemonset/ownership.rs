@@ -108,6 +108,7 @@ mod tests {
         }
     }
 
+    /// Conformance: U23
     #[test]
     fn claims() {
         let here = json!({"namespace": "ns"});
@@ -121,6 +122,7 @@ mod tests {
         check(None, true, json!({"namespace": "ns", "deletionTimestamp": "2026-01-01T00:00:00Z"}), Claim::Ignore, Claim::Ignore);
     }
 
+    /// Conformance: U23
     #[test]
     fn patches_carry_the_uid() {
         let object = meta(json!({"name": "p", "uid": "pu"}));

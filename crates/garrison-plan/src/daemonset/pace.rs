@@ -228,6 +228,7 @@ mod tests {
         assert_eq!(pace.deleting().into_iter().collect::<Vec<_>>().join(" "), deleting);
     }
 
+    /// Conformance: U23
     #[test]
     fn writes_are_laid_over_the_cache_until_seen() {
         check(&[("b", false)], 4, 0, "b a", "b");
@@ -236,17 +237,20 @@ mod tests {
         check(&[], 4, 0, "a", "");
     }
 
+    /// Conformance: U23, W21
     #[test]
     fn a_pod_that_came_and_went_unseen_is_gone() {
         check(&[("b", false)], 5, 0, "b", "b");
     }
 
+    /// Conformance: U23, W21
     #[test]
     fn patience_ends() {
         check(&[("b", false)], 4, 300, "b a", "b");
         check(&[("b", false)], 4, 301, "b", "");
     }
 
+    /// Conformance: U23, W21
     #[test]
     fn a_pod_deleted_before_it_was_seen_is_on_its_way_out() {
         let mut pace = Pace::default();

@@ -150,6 +150,7 @@ mod tests {
         assert_eq!(serde_json::to_value(count(nodes)).unwrap(), expected, "{nodes}");
     }
 
+    /// Conformance: U4
     #[test]
     fn counters() {
         check("", json!({}));
@@ -169,6 +170,7 @@ mod tests {
         check("oa na", one(json!({"numberAvailable": 1, "numberReady": 1})));
     }
 
+    /// Conformance: U4
     #[test]
     fn only_news_is_written() {
         let old = count("na|o");

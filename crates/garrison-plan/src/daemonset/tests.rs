@@ -9,6 +9,11 @@ use super::{
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Node};
 use serde_json::{Value, json};
 
+mod fleet;
+mod placing;
+mod storm;
+mod updating;
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + second).unwrap()
 }
@@ -131,6 +136,7 @@ fn check(nodes_: &[&str], pods: Vec<Arc<Pod>>, expected: &str) {
     assert_eq!(shown(&scene.plan(0)), expected);
 }
 
+/// Conformance: U2, U9
 #[test]
 fn one_pod_for_each_node() {
     check(&[], vec![], "");
@@ -139,6 +145,7 @@ fn one_pod_for_each_node() {
     check(&["a", "b", "c"], [vec![pod("x", "b", Value::Null)], surplus].concat(), "+a -p1 -p2 -p3");
 }
 
+/// Conformance: U17
 #[test]
 fn whose_pods_count() {
     check(&["a"], vec![pod("x", "a", owner(json!([{"uid": "other", "controller": true}])))], "+a");
@@ -149,6 +156,7 @@ fn whose_pods_count() {
     check(&["a"], vec![pod("x", "a", nowhere)], "+a");
 }
 
+/// Conformance: U16
 #[test]
 fn pods_of_vanished_nodes() {
     check(&["a"], vec![pod("x", "a", Value::Null), pod("y", "gone", Value::Null)], "");
@@ -157,6 +165,7 @@ fn pods_of_vanished_nodes() {
     check(&["a"], vec![pod("x", "a", Value::Null), pod("y", "gone", meant_for)], "-y");
 }
 
+/// Conformance: U12
 #[test]
 fn a_dying_pod_holds_its_place_until_it_is_over() {
     let dying = |phase: &str| json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": {"phase": phase}});
@@ -165,6 +174,7 @@ fn a_dying_pod_holds_its_place_until_it_is_over() {
     check(&["a"], vec![pod("x", "a", dying("Succeeded"))], "+a");
 }
 
+/// Conformance: W21
 #[test]
 fn deletions_that_are_not_seen_yet_count() {
     let mut scene = Scene::new(set(json!({})), nodes(&["a"]), vec![pod("x", "a", Value::Null), pod("y", "a", Value::Null)]);
@@ -175,6 +185,7 @@ fn deletions_that_are_not_seen_yet_count() {
     assert_eq!(shown(&scene.plan(0)), "");
 }
 
+/// Conformance: W14
 #[test]
 fn nodes_that_taints_keep_without_a_pod_are_told_of_once() {
     let tainted = |name: &str, effect: &str| {
@@ -213,6 +224,7 @@ fn nodes_that_taints_keep_without_a_pod_are_told_of_once() {
     assert_eq!(at_second(&mut scene, 0, ""), None);
 }
 
+/// Conformance: U7, U8
 #[test]
 fn sets_that_are_left_alone() {
     let everything = set(json!({"selector": {}}));
@@ -238,6 +250,7 @@ fn pods_carry_the_hash_of_the_planned_revision() {
     assert_eq!(label(&first(&scene.set, &plan).metadata.labels), label(&revision.metadata.labels));
 }
 
+/// Conformance: U10
 #[test]
 fn a_failed_pod_is_replaced_under_another_name_and_ever_more_slowly() {
     let mut scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
@@ -311,6 +324,7 @@ fn eligibility_moves_pods_at_once_under_every_strategy() {
     }
 }
 
+/// Conformance: E5
 #[test]
 fn on_delete_leaves_old_pods() {
     let strategy = |strategy: &str| set(json!({"updateStrategy": {"type": strategy}}));
@@ -322,6 +336,7 @@ fn on_delete_leaves_old_pods() {
     assert_eq!((shown(&scene.plan(0)).as_str(), scene.standing("a")), ("-x", Standing::Updating));
 }
 
+/// Conformance: I12
 #[test]
 fn pods_are_relabelled_before_duplicate_revisions_go() {
     let set = set(json!({}));

@@ -28,6 +28,7 @@ fn check(pod: Value, machine: Value, expected: &str) {
     assert_eq!(found, expected, "{pod}");
 }
 
+/// Conformance: U13
 #[test]
 fn node_name_and_selector() {
     check(json!({}), json!({}), "run");
@@ -39,6 +40,7 @@ fn node_name_and_selector() {
     check(json!({"nodeSelector": {"disk": "hdd"}}), json!({}), "refuse: label disk is missing, wanted hdd");
 }
 
+/// Conformance: U6, U13
 #[test]
 fn only_labels_and_taints_count() {
     let poor = json!({"spec": {"unschedulable": true}, "status": {"allocatable": {"cpu": "0", "memory": "0"},
@@ -48,6 +50,7 @@ fn only_labels_and_taints_count() {
     check(hungry, poor, "run");
 }
 
+/// Conformance: U11, U13, R3
 #[test]
 fn taints() {
     let tainted = |taints: &[(&str, &str)]| {
@@ -87,6 +90,7 @@ fn affinity(terms: Value) -> Value {
     json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}})
 }
 
+/// Conformance: U13
 #[test]
 fn affinity_operators() {
     let machine = json!({"metadata": {"labels": {"zone": "a", "cores": "8"}}});
@@ -120,6 +124,7 @@ fn affinity_operators() {
     }
 }
 
+/// Conformance: U13, U25
 #[test]
 fn affinity_terms() {
     let zone = |zone: &str| json!({"key": "zone", "operator": "In", "values": [zone]});
@@ -158,6 +163,7 @@ fn preferred_affinity_plays_no_part() {
     );
 }
 
+/// Conformance: U25
 #[test]
 fn names_that_an_affinity_restricts_itself_to() {
     let name = |names: &[&str]| {
@@ -178,6 +184,7 @@ fn names_that_an_affinity_restricts_itself_to() {
     }
 }
 
+/// Conformance: R3
 #[test]
 fn cordoned_unless_tolerated() {
     let cordoned = node(json!({"metadata": {"name": "n1"}, "spec": {"unschedulable": true}}));
@@ -188,6 +195,7 @@ fn cordoned_unless_tolerated() {
     assert_eq!(Demand::of(&spec(json!({}))).cordoned(&node(json!({"metadata": {"name": "n1"}}))), None);
 }
 
+/// Conformance: U25
 #[test]
 fn host_ports_clash_by_address_protocol_and_number() {
     let pod = |port: i32, protocol: Option<&str>, ip: Option<&str>| {
@@ -233,6 +241,7 @@ fn requests_of_a_pod() {
     }
 }
 
+/// Conformance: U25
 #[test]
 fn what_a_node_lacks() {
     let machine = node(json!({"status": {"allocatable": {"cpu": "1", "memory": "1Ki", "pods": "2"}}}));

@@ -67,6 +67,7 @@ fn refusals_count_the_nodes_by_reason() {
     check(&Fleet::default(), json!({}), "no nodes available to schedule pods");
 }
 
+/// Conformance: U25
 #[test]
 fn a_daemons_pod_is_tried_on_its_node_only() {
     let tainted = json!({"spec": {"taints": [{"key": "k", "effect": "NoSchedule"}]}});

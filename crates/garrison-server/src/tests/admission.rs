@@ -104,6 +104,7 @@ async fn priorities_come_from_their_classes() {
     }
 }
 
+/// Conformance: R2
 #[tokio::test]
 async fn pods_stay_a_while_on_nodes_in_trouble() {
     let cluster = Cluster::new().await;

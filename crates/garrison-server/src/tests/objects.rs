@@ -151,6 +151,7 @@ async fn of_concurrent_patches_none_is_lost() {
     assert_eq!(all["data"].as_object().unwrap().len(), 24);
 }
 
+/// Conformance: E9
 #[tokio::test]
 async fn a_collection_is_deleted_as_selected() {
     let cluster = Cluster::new().await;

@@ -76,6 +76,7 @@ async fn a_watch_tells_what_is_and_what_happens() {
     }
 }
 
+/// Conformance: U24
 #[tokio::test]
 async fn selectors_turn_changes_into_arrivals_and_departures() {
     let cluster = Cluster::new().await;

@@ -122,6 +122,7 @@ async fn the_manifest_grants_what_is_asked_for_and_nothing_else() {
     assert!(missing.is_empty() && unused.is_empty(), "asked for and not granted: {missing:?}; granted for nothing: {unused:?}");
 }
 
+/// Conformance: U1, W21
 #[tokio::test]
 async fn a_pod_that_went_while_nobody_watched_is_replaced() {
     let api = cluster(2);

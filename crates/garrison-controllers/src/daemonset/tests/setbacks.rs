@@ -206,17 +206,23 @@ async fn check_gone(gone: impl FnOnce(&FakeApi)) {
     stop(controller).await;
 }
 
+/// The set has changed, and its watch is late.
+fn change_unseen(api: &FakeApi, field: &str, value: &str) {
+    let mut set = api.list("daemonsets").remove(0);
+    set["metadata"][field] = json!(value);
+    api.put_unseen("apps/v1", "DaemonSet", set);
+}
+
 /// Conformance: U7
 #[tokio::test]
 async fn a_set_that_is_being_deleted_takes_no_orphan_and_does_nothing_else() {
-    let mark = |set: &mut Value| set["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    check_gone(|api| api.put_unseen("daemonsets", "d", mark)).await;
+    check_gone(|api| change_unseen(api, "deletionTimestamp", "2026-01-01T00:00:00Z")).await;
 }
 
 /// Conformance: U7
 #[tokio::test]
 async fn a_set_that_was_made_anew_takes_no_orphan_in_the_name_of_the_old_one() {
-    check_gone(|api| api.put_unseen("daemonsets", "d", |set| set["metadata"]["uid"] = json!("another"))).await;
+    check_gone(|api| change_unseen(api, "uid", "another")).await;
 }
 
 /// Conformance: U7

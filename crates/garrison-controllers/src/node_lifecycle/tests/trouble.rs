@@ -28,6 +28,7 @@ async fn what_follows_from_silence_comes_true_in_spite_of_failures() {
     }
 }
 
+/// Conformance: U25
 #[tokio::test]
 async fn pods_of_a_node_that_is_not_ready_are_told_in_spite_of_failures() {
     for fault in FAULTS {

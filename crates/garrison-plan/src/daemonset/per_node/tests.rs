@@ -85,6 +85,7 @@ fn refuse() -> Option<Eligibility> {
     Some(Eligibility::Refuse(taint()))
 }
 
+/// Conformance: U9
 #[test]
 fn without_surge() {
     check(run(), false, "", "create");
@@ -115,6 +116,7 @@ fn the_oldest_is_kept() {
     assert_eq!(shown(&cell, &decide(&cell, &rules(false), None)), "-a surplus, -b surplus");
 }
 
+/// Conformance: U18
 #[test]
 fn with_surge() {
     check(run(), true, "", "create");
@@ -163,6 +165,7 @@ fn check_failures(seconds: &[i64], expected: &[&str]) {
     }
 }
 
+/// Conformance: U10
 #[test]
 fn failed_pods_are_replaced_ever_more_slowly() {
     check_failures(&[0, 0, 1, 2, 3], &["-a failed", "wait until 1", "-a failed", "wait until 3", "-a failed"]);
@@ -176,6 +179,7 @@ fn of_several_failed_pods_one_goes_now() {
     assert_eq!(decision.wake_at, Some(at(NOW + 1)));
 }
 
+/// Conformance: W5
 #[test]
 fn a_failed_pod_that_waits_holds_back_a_surge() {
     let cell = cell(run(), "a:f");
@@ -184,6 +188,7 @@ fn a_failed_pod_that_waits_holds_back_a_surge() {
     assert_eq!((decision.create, decision.delete.len(), decision.wake_at), (false, 0, Some(at(NOW + 7))));
 }
 
+/// Conformance: U18
 #[test]
 fn availability_comes_with_time() {
     assert_eq!(check(run(), false, "a:r", "").wake_at, Some(at(NOW + 5)));
@@ -202,6 +207,7 @@ fn availability_comes_with_time() {
     }
 }
 
+/// Conformance: U22
 #[test]
 fn hash_or_generation_suffices() {
     for (hash, generation, current, updated) in [
@@ -220,6 +226,7 @@ fn hash_or_generation_suffices() {
     assert!(!Rules { hashes: vec![String::new()], ..rules(false) }.is_updated(&DaemonPod { hash: String::new(), ..pod("a") }));
 }
 
+/// Conformance: W14
 #[test]
 fn every_decision_has_a_reason() {
     let kept = |running| Standing::Kept { obstacle: taint(), running };

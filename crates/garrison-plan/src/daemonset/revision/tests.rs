@@ -55,6 +55,7 @@ fn check(revisions: &[(&str, &str, i64)], expected: &str, hash: Option<&str>) {
     }
 }
 
+/// Conformance: U22
 #[test]
 fn the_current_revision_is_found_by_its_content() {
     check(&[], "create 1", None);
@@ -81,6 +82,7 @@ fn what_another_version_wrote_as_null_is_no_other_template() {
     check(json!({"a": 1}), json!({"b": 1}), false);
 }
 
+/// Conformance: U22
 #[test]
 fn owners_of_revisions() {
     let orphan = stored("x", "b", 1, json!({"ownerReferences": []}));
@@ -114,6 +116,7 @@ fn the_data_is_the_template_as_kubectl_writes_it() {
     );
 }
 
+/// Conformance: U23
 #[test]
 fn hashes_are_safe_short_and_depend_on_template_and_collisions() {
     let of = |image: &str, collisions: Option<i32>| hash(&data(&set(template(image), Value::Null)), collisions);
@@ -139,6 +142,7 @@ fn a_new_revision() {
     assert_eq!(value["data"], data(&set));
 }
 
+/// Conformance: W22
 #[test]
 fn names_fit() {
     let long = format!("{}.{}", "a".repeat(241), "b".repeat(11));

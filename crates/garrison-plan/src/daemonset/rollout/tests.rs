@@ -40,6 +40,7 @@ fn cell(eligibility: Option<Eligibility>, pods: &str) -> Cell {
     Cell { eligibility, pods: pods.split_whitespace().map(pod).collect() }
 }
 
+/// Conformance: U19, W8
 #[test]
 fn stages_when_old_pods_go_first() {
     for (pods, expected) in [
@@ -69,6 +70,7 @@ fn stages_when_old_pods_go_first() {
     assert_eq!(replace_stage(&cell(None, "o"), &rules()), Stage::Busy);
 }
 
+/// Conformance: U20, W4
 #[test]
 fn stages_when_new_pods_come_first() {
     for (pods, run, kept) in [
@@ -91,6 +93,7 @@ fn stages_when_new_pods_come_first() {
     assert_eq!(surge_stage(&cell(None, "oa"), &rules()), Stage::Settled, "the garbage collector's");
 }
 
+/// Conformance: U21
 #[test]
 fn amounts_are_rounded_up() {
     let percent = |text: &str| IntOrString::String(text.into());
@@ -139,6 +142,7 @@ fn check(strategy: &Strategy, nodes: &str, expected: &str) {
     assert_eq!(found, expected, "{strategy:?} {nodes}");
 }
 
+/// Conformance: U19, U21
 #[test]
 fn the_budget_of_unavailable_nodes() {
     let replace = |amount| Strategy::Replace { max_unavailable: IntOrString::Int(amount) };
@@ -157,6 +161,7 @@ fn the_budget_of_unavailable_nodes() {
     check(&Strategy::OnDelete, "oa|o|of", "...");
 }
 
+/// Conformance: U20
 #[test]
 fn the_budget_of_surge_nodes() {
     let surge = |amount| Strategy::Surge { max_surge: IntOrString::Int(amount) };

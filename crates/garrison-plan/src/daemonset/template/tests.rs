@@ -42,6 +42,7 @@ const ALWAYS: [&str; 6] = [
     "unschedulable Exists NoSchedule",
 ];
 
+/// Conformance: U5, U22
 #[test]
 fn automatic_tolerations() {
     check_tolerations(json!({}), &ALWAYS);
@@ -51,6 +52,7 @@ fn automatic_tolerations() {
     check_tolerations(own, &[&["mine Exists NoSchedule"][..], &ALWAYS[..]].concat());
 }
 
+/// Conformance: U22
 #[test]
 fn an_identical_toleration_is_replaced_in_place() {
     let not_ready = |operator: &str, value: &str| json!({"key": "node.kubernetes.io/not-ready", "operator": operator, "effect": "NoExecute", "value": value, "tolerationSeconds": 9});
@@ -60,6 +62,7 @@ fn an_identical_toleration_is_replaced_in_place() {
     check_tolerations(other, &[&["not-ready Equal NoExecute/9"][..], &ALWAYS[..]].concat());
 }
 
+/// Conformance: U2, U22
 #[test]
 fn the_affinity_is_rewritten_for_the_node() {
     let by_name = json!({"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n"]}]}]});
@@ -91,6 +94,7 @@ fn the_affinity_is_rewritten_for_the_node() {
     }
 }
 
+/// Conformance: U22
 #[test]
 fn the_pods_metadata() {
     let made = pod(&set(json!({})), "n", "h", "d-xyz".into());
@@ -110,6 +114,7 @@ fn the_pods_metadata() {
     assert_eq!(serde_json::to_value(labels).unwrap(), json!({"app": "d"}));
 }
 
+/// Conformance: U23
 #[test]
 fn names_are_those_of_the_server_and_the_same_for_the_same_seed() {
     let set = set(json!({}));
@@ -121,6 +126,7 @@ fn names_are_those_of_the_server_and_the_same_for_the_same_seed() {
     assert_eq!(pod(&long, "n", "h", String::new()).metadata.generate_name, long.metadata.name);
 }
 
+/// Conformance: U22
 #[test]
 fn the_target_of_a_pod() {
     let field = |operator: &str, values: &[&str]| json!({"key": "metadata.name", "operator": operator, "values": values});

@@ -82,6 +82,7 @@ fn an_object_without_owners_is_nobodys_business() {
     assert_eq!(Graph::default().decide("a", &HashMap::new()), Decision::Keep);
 }
 
+/// Conformance: R5, U25
 #[test]
 fn an_object_goes_when_all_its_owners_are_gone() {
     check(&["p", "a p"], &[], "keep");
@@ -95,6 +96,7 @@ fn an_object_goes_when_all_its_owners_are_gone() {
     check(&["p:do", "a p"], &[], "keep");
 }
 
+/// Conformance: R5, U25
 #[test]
 fn its_own_finalizers_say_what_happens_to_its_dependents() {
     check(&["-p", "a:o p"], &[], "delete Orphan");
@@ -116,6 +118,7 @@ fn an_owner_that_was_never_seen_is_asked_for() {
     check(&["-p", "a p"], &[("p", Owner::There)], "delete Background");
 }
 
+/// Conformance: R5, U25
 #[test]
 fn with_one_owner_left_the_others_are_forgotten() {
     check(&["p", "-q", "a p q"], &[], "owners p");
@@ -125,6 +128,7 @@ fn with_one_owner_left_the_others_are_forgotten() {
     check(&["p", "q:df", "-r", "a p q! r"], &[], "owners p");
 }
 
+/// Conformance: R5, U25
 #[test]
 fn an_owner_that_waits_has_its_dependents_go_before_it() {
     check(&["p:df", "a p!"], &[], "delete Background");
@@ -158,6 +162,7 @@ fn a_ring_is_broken_open() {
     check(&["b a!", "a:df a!"], &[], "await b");
 }
 
+/// Conformance: R5, U25
 #[test]
 fn an_orphaned_object_lets_its_dependents_go_first() {
     check(&["a p", "b p!", "p:do"], &[], "orphan a b");
@@ -166,6 +171,7 @@ fn an_orphaned_object_lets_its_dependents_go_first() {
     check(&["a p", "p:o"], &[], "keep");
 }
 
+/// Conformance: R5
 #[test]
 fn an_owner_must_be_what_it_is_said_to_be() {
     type Change = fn(&mut Object, &mut OwnerReference);
@@ -193,6 +199,7 @@ fn an_owner_must_be_what_it_is_said_to_be() {
     }
 }
 
+/// Conformance: R5
 #[test]
 fn what_lives_in_no_namespace_is_not_deleted_for_an_owner_that_does() {
     let mut graph = graph(&["p"]);

@@ -44,6 +44,7 @@ fn check(word: &str, home: Home<'_>, expected: Option<Why>) {
     assert_eq!(fate(&pod(word), home), expected, "{word} {home:?}");
 }
 
+/// Conformance: R4, U25
 #[test]
 fn a_pod_goes_with_its_node() {
     for (word, expected) in [
@@ -64,6 +65,7 @@ fn a_pod_goes_with_its_node() {
     }
 }
 
+/// Conformance: R4, U25
 #[test]
 fn a_node_out_of_service_cannot_confirm_that_a_pod_has_ended() {
     let out = [OUT_OF_SERVICE];
@@ -94,6 +96,7 @@ fn a_pod_without_a_node_goes_when_it_is_deleted() {
     assert_eq!(fate(&nowhere, Home::Unseen), Some(Why::NeverPlaced));
 }
 
+/// Conformance: R4
 #[test]
 fn the_last_state_of_a_pod_says_that_its_node_is_gone() {
     let told = condition(Why::Orphaned, Timestamp::UNIX_EPOCH).unwrap();
@@ -112,6 +115,7 @@ fn check_surplus(words: &str, threshold: usize, expected: &str) {
     assert_eq!(names, expected, "{words} beyond {threshold}");
 }
 
+/// Conformance: U25
 #[test]
 fn evicted_pods_go_first_then_the_oldest() {
     check_surplus("a:s3 b:f1 c:e9 d:s2 e:e4", 5, "");

@@ -47,6 +47,7 @@ fn check_state(zones: &[(&str, usize, &str)], node: &str, expected: ZoneState, a
     assert_eq!((fleet.zone_state(node), fleet.is_all_down()), (Some(expected), all_down), "{zones:?}");
 }
 
+/// Conformance: R2, U25
 #[test]
 fn a_zone_is_partly_down_from_fifty_five_percent_and_three_nodes() {
     use ZoneState::{Full, Normal, Partial};
@@ -180,6 +181,7 @@ fn a_node_that_is_well_or_unknown_is_let_be() {
     assert_eq!(fleet.permission("au0", at(15)), Permission::Wait(Some(at(23))));
 }
 
+/// Conformance: R2, U25
 #[test]
 fn when_everything_fails_nothing_is_emptied_and_all_hear_of_it() {
     let mut fleet = fleet(&[("a", 2, "u"), ("b", 1, "u"), ("b", 1, "r")]);

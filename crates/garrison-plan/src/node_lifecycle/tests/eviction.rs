@@ -44,6 +44,7 @@ fn only_noexecute_taints_drive_pods_off() {
     check(&[], &[(100, &["a:NoExecute"], Stay::Never)]);
 }
 
+/// Conformance: R1
 #[test]
 fn every_taint_must_be_tolerated() {
     check(&["a"], &[(100, &["a:NoExecute"], Stay::Forever), (100, &["a:NoExecute", "b:NoExecute"], Stay::Never)]);
@@ -52,6 +53,7 @@ fn every_taint_must_be_tolerated() {
     check(&[""], &[(100, &["a:NoExecute", "b:NoExecute"], Stay::Forever)]);
 }
 
+/// Conformance: R2, U25
 #[test]
 fn the_shortest_patience_counts() {
     check(&["a=60"], &[(100, &["a:NoExecute"], until(160))]);
@@ -119,6 +121,7 @@ fn a_taint_that_is_borne_for_ever_does_not_shorten_the_time_for_another() {
     );
 }
 
+/// Conformance: R1
 #[test]
 fn the_last_state_of_a_pod_says_why_it_goes() {
     let told = disruption(at(7));

@@ -5,6 +5,7 @@ use super::{Heartbeat, Node, NodeCondition, PATIENCE, Readiness, at, node, node_
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
 use serde_json::json;
 
+/// Conformance: U25
 #[test]
 fn a_node_is_what_its_ready_condition_says() {
     for (conditions, expected) in [
@@ -27,6 +28,7 @@ fn due(heartbeat: &Heartbeat, node: &Node) -> i64 {
     heartbeat.due(readiness(node), &PATIENCE).as_second()
 }
 
+/// Conformance: U25
 #[test]
 fn every_report_and_renewal_counts_from_when_it_is_seen() {
     let node = node_at(7, &["Ready=True"], &[]);
@@ -94,6 +96,7 @@ fn shown(conditions: &[NodeCondition]) -> Vec<String> {
     conditions.iter().map(line).collect()
 }
 
+/// Conformance: U25
 #[test]
 fn of_a_silent_node_nothing_is_known() {
     let silent = node_at(7, &["Ready=True", "MemoryPressure=True", "PIDPressure=Unknown", "NetworkUnavailable=False"], &[]);
@@ -108,6 +111,7 @@ fn of_a_silent_node_nothing_is_known() {
     assert_eq!(condition(&silent, "Ready").unwrap().status, "True");
 }
 
+/// Conformance: U25
 #[test]
 fn only_pods_that_claim_to_be_ready_are_corrected() {
     let pod = |conditions: &[(&str, &str)]| -> Pod {

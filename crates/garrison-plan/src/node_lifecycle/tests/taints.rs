@@ -12,6 +12,7 @@ fn check(conditions: &[&str], taints: &[&str], permission: Permission, expected:
     assert_eq!(found.as_deref(), expected.map(|words| words.iter().map(ToString::to_string).collect::<Vec<_>>()).as_deref());
 }
 
+/// Conformance: R3, U25
 #[test]
 fn each_condition_has_its_taint() {
     for (status, taint) in [
@@ -83,6 +84,7 @@ fn pods_are_driven_off_only_with_permission() {
     );
 }
 
+/// Conformance: U25
 #[test]
 fn a_node_drives_its_pods_off_by_two_taints() {
     for (taint, expected) in [

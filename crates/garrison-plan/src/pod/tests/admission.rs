@@ -5,6 +5,7 @@ use super::{check, plain, world::World};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use serde_json::{Value, json};
 
+/// Conformance: U25
 #[test]
 fn a_refused_pod_fails_and_is_never_started() {
     let mut world = World::new(plain());
@@ -46,6 +47,7 @@ fn check_admission(spec: Value, node: Value, expected: &str) {
     assert_eq!(told, expected, "{spec}");
 }
 
+/// Conformance: U25
 #[test]
 fn resources_ports_labels_and_taints_are_looked_at() {
     let tainted = |effect: &str| json!({"spec": {"taints": [{"key": "k", "effect": effect}]}});
@@ -101,6 +103,7 @@ fn the_first_of_several_reasons_is_told() {
     assert_eq!(reasons, ["OutOfcpu", "NodeAffinity", "NodeName", "NodePorts", "TaintToleration"]);
 }
 
+/// Conformance: U25
 #[test]
 fn pressure_keeps_away_who_would_have_to_go_first() {
     let under = |kinds: &[&str]| {

@@ -194,6 +194,7 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Conformance: R5
     #[test]
     fn nothing_outlives_its_owners(changes in prop::collection::vec(change(), 0..40)) {
         let mut world = World::default();
