@@ -24,8 +24,9 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-/// Requests in flight at once, at most, unless a flag says otherwise: some thousand is all that a server can sort out.
-pub const MOST_IN_FLIGHT: usize = 1024;
+/// Requests in flight at once, at most, unless a flag says otherwise. Each is a connection of its own, and an API server as
+/// it comes works on 200 writes at once.
+pub const MOST_IN_FLIGHT: usize = 256;
 /// How often a request is sent that the server has no time for, before that is a failure.
 const TRIES: usize = 4;
 /// How long an answer may take to begin. A server gives up after a minute by itself and says so.

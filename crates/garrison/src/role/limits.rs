@@ -66,13 +66,13 @@ mod tests {
 
     #[test]
     fn without_flags_there_is_no_limit_but_the_bound() {
-        assert_eq!(read(&[]), Ok((2, None, Limits { in_flight: 1024, rate: None })));
+        assert_eq!(read(&[]), Ok((2, None, Limits { in_flight: MOST_IN_FLIGHT, rate: None })));
     }
 
     #[test]
     fn upstreams_limits_can_be_had() {
         let upstreams = ["--daemonset-burst-replicas=250", "--kube-api-qps=20", "--concurrent-daemonset-syncs=5"];
-        assert_eq!(read(&upstreams), Ok((5, Some(250), Limits { in_flight: 1024, rate: Some((20.0, 30)) })));
+        assert_eq!(read(&upstreams), Ok((5, Some(250), Limits { in_flight: MOST_IN_FLIGHT, rate: Some((20.0, 30)) })));
         let others = ["--kube-api-qps=0.5", "--kube-api-burst=3", "--client-requests-in-flight=7"];
         assert_eq!(read(&others), Ok((2, None, Limits { in_flight: 7, rate: Some((0.5, 3)) })));
     }
