@@ -164,6 +164,7 @@ pub fn report(tests: &[Test], results: &BTreeMap<String, Outcome>) -> String {
         };
         let by = match scenario.without {
             Some(reason) => format!("nothing: {reason}"),
+            None if shown.is_empty() => "no test yet".to_owned(),
             None => shown.iter().map(|test| link(test)).collect::<Vec<_>>().join("<br>"),
         };
         text.push_str(&format!("| {} | {} | {by} | {result} |\n", scenario.number, scenario.what));

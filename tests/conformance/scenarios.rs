@@ -48,7 +48,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     shown("I13", "Surge follows tolerations that change"),
     shown("R1", "A user's NoExecute taint drives pods off and they say why; not when that loop is off"),
     shown("R2", "A node that is gone drives pods off after the time they tolerate, not when all nodes are gone"),
-    shown("R3", "Conditions and cordons become NoSchedule taints; pods with the toleration are placed, others are not"),
+    shown(
+        "R3",
+        "Conditions and cordons become NoSchedule taints; pods with the toleration are placed, others are not (numeric tolerations are behind a gate that is off, and never match)",
+    ),
     shown("R4", "Pods of vanished and out-of-service nodes end as failed, however odd they look"),
     shown("R5", "Owners and dependents go in the order that was asked for"),
     shown(

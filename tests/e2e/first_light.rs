@@ -12,7 +12,7 @@ fn append(file: &Path, line: &str) -> Result<()> {
     Ok(writeln!(OpenOptions::new().create(true).append(true).open(file)?, "{line}")?)
 }
 
-/// Conformance: I1, K6
+/// Conformance: K6
 #[test]
 fn each_node_ships_its_own_logs() -> Result<()> {
     let cluster = Cluster::with_fluentd()?;
