@@ -295,12 +295,20 @@ fn revisions_that_wake() {
     let sets = Sets::new();
     let revision =
         |owner, label| Arc::new(ControllerRevision { metadata: pod(owner, label, false).metadata.clone(), ..Default::default() });
+    // Of a set of the same name that is gone.
+    let former = |name| {
+        let mut revision = (*revision(Some(name), name)).clone();
+        revision.metadata.owner_references.as_mut().unwrap()[0].uid = "former".into();
+        Arc::new(revision)
+    };
     for (change, expected) in [
+        (Change::Added(former("d")), ""),
         (Change::Added(revision(Some("d"), "d")), ""),
         (Change::Added(revision(None, "d")), "d d2"),
         (Change::Updated { old: revision(Some("d"), "d"), new: revision(Some("d"), "d") }, "d"),
         (Change::Updated { old: revision(None, "z"), new: revision(None, "e") }, "e"),
         (Change::Removed(revision(Some("d"), "d")), "d"),
+        (Change::Removed(former("d")), "d"),
         (Change::Removed(revision(None, "d")), ""),
     ] {
         assert_eq!(names(after_revision(&change, &sets.0)), expected, "{change:?}");

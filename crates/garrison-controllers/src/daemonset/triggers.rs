@@ -67,7 +67,8 @@ pub(super) fn after_revision(change: &Change<ControllerRevision>, sets: &Cache<D
         Change::Added(revision) if controller_of(&revision.metadata).is_some() => vec![],
         Change::Added(revision) => owner_or_matching(&revision.metadata, sets),
         Change::Updated { old, new } => after_update(&old.metadata, &new.metadata, sets),
-        Change::Removed(revision) => owner(&revision.metadata, sets).into_iter().collect(),
+        // Of whichever set of that name: one made anew may wait for what is left of the one before.
+        Change::Removed(revision) => namesake(&revision.metadata, sets).map(|set| Key::of(&*set)).into_iter().collect(),
     }
 }
 
@@ -126,13 +127,17 @@ fn owner_or_matching(meta: &ObjectMeta, sets: &Cache<DaemonSet>) -> Vec<Key> {
 
 /// The set that controls an object: kind, name and UID must agree.
 fn owner(meta: &ObjectMeta, sets: &Cache<DaemonSet>) -> Option<Key> {
-    let OwnerReference { kind, name, uid, .. } = controller_of(meta)?;
+    let set = namesake(meta, sets)?;
+    (set.metadata.uid.as_ref() == controller_of(meta).map(|owner| &owner.uid)).then(|| Key::of(&*set))
+}
+
+/// The set of the name of an object's controller, which may be another than that.
+fn namesake(meta: &ObjectMeta, sets: &Cache<DaemonSet>) -> Option<Arc<DaemonSet>> {
+    let OwnerReference { kind, name, .. } = controller_of(meta)?;
     if *kind != DaemonSet::kind(&()) {
         return None;
     }
-    let key = Key::new(meta.namespace.clone().unwrap_or_default(), name.clone());
-    let set = sets.get(&key)?;
-    (set.metadata.uid.as_ref() == Some(uid)).then_some(key)
+    sets.get(&Key::new(meta.namespace.clone().unwrap_or_default(), name.clone()))
 }
 
 /// The sets of the namespace that would adopt an object.

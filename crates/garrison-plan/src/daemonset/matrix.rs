@@ -8,9 +8,6 @@ mod agenda;
 mod audit;
 mod roster;
 
-#[cfg(test)]
-mod tests;
-
 use super::{
     Creation, Note, Plan, Relabel,
     memory::{Memory, Past, Telling},

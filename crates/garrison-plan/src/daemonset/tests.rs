@@ -9,6 +9,7 @@ use super::{
 use k8s_openapi::api::{apps::v1::ControllerRevision, core::v1::Node};
 use serde_json::{Value, json};
 
+mod events;
 mod fleet;
 mod placing;
 mod storm;
