@@ -64,6 +64,11 @@ impl Creation {
         names(set, self.seed).map(|name| template::pod(set, &self.node, hash, name))
     }
 
+    /// These names.
+    pub fn names(&self, set: &DaemonSet) -> impl Iterator<Item = String> {
+        names(set, self.seed)
+    }
+
     /// Whether an existing pod is the one of that name, made by a request whose answer was lost: of the same set and for
     /// the same node. It may have ended or been deleted meanwhile; unless it is over, the node is not free for another.
     pub fn is(&self, set: &DaemonSet, name: &str, existing: &Pod) -> bool {
@@ -73,6 +78,18 @@ impl Creation {
             && template::target_node(existing) == Some(&self.node)
             && !facts.is_over()
     }
+}
+
+/// What is not known of a node: whether requests were done whose answer was lost. Until it is read from the API, the node
+/// counts as one that an update is changing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// The node.
+    pub node: Arc<str>,
+    /// The pod that may have been created.
+    pub created: Option<Creation>,
+    /// Names and UIDs of the pods that may have been deleted.
+    pub deleted: Vec<(String, String)>,
 }
 
 /// A pod to delete, on condition that it still has this UID.
@@ -119,6 +136,8 @@ pub enum Note {
 /// What should happen now, in the order of the fields. Each list is sorted, by node or name, so that plans compare.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
+    /// What to find out.
+    pub doubts: Vec<Doubt>,
     /// Pods to make the set's own.
     pub adopt: Vec<OwnerChange>,
     /// Pods to let go.
@@ -159,7 +178,7 @@ impl Plan {
         let owners = [&self.adopt, &self.release, &self.adopt_revisions, &self.release_revisions];
         owners.iter().any(|changes| !changes.is_empty())
             || !(self.revisions.is_empty() && self.relabel.is_empty() && self.duplicates.is_empty())
-            || !(self.create.is_empty() && self.delete.is_empty() && self.obsolete.is_empty())
+            || !(self.create.is_empty() && self.delete.is_empty() && self.obsolete.is_empty() && self.doubts.is_empty())
     }
 }
 

@@ -4,6 +4,7 @@
 //! What fails for one object holds up its node and no other. Only where the picture itself turns out to be wrong is
 //! everything after it left undone: the set is gone, or the hash of its template is not settled.
 
+mod doubts;
 mod error;
 mod owners;
 mod revisions;
@@ -43,6 +44,7 @@ pub(super) async fn carry_out(
     let hand = Hand { controller, set, regarding: reference(set) };
     let mut first = First::default();
     book.unfinished = false;
+    hand.find_out(&plan.doubts, book, &mut first).await;
     let mut aside = hand.change_owners(plan, book, &mut first).await?;
     hand.tell(&plan.notes);
     hand.change_revisions(&plan.revisions, &mut first).await?;
@@ -158,6 +160,8 @@ impl Hand<'_> {
     ) -> ControlFlow<()> {
         if is_answer(&answer) {
             book.column.answered(&creation.node);
+        } else {
+            book.column.lost_create(creation);
         }
         let source = match answer {
             Ok(pod) => {
@@ -213,6 +217,11 @@ impl Hand<'_> {
             async move { api.delete(&name, &options).await.map(drop) }
         };
         let take = |removal: &Removal, deleted: kube::Result<()>| {
+            if is_answer(&deleted) {
+                book.column.answered_delete(&removal.node, &removal.uid);
+            } else {
+                book.column.lost_delete(&removal.node, &removal.uid);
+            }
             match deleted {
                 Ok(()) => {
                     self.controller.context.metrics.deleted();

@@ -9,7 +9,7 @@ mod audit;
 mod roster;
 
 use super::{
-    Creation, Note, Plan, Relabel,
+    Creation, Doubt, Note, Plan, Relabel,
     memory::{Memory, Past, Telling},
     oracle::{history_into, removals, rules, usable_selector},
     pace::Pace,
@@ -203,18 +203,38 @@ impl Column {
         self.read_history();
     }
 
-    /// The server answered about the pod for a node, be it with a refusal.
+    /// It is known whether the pod for a node was created.
     pub fn answered(&mut self, node: &str) {
-        if let Some(row) = self.rows.get_mut(node) {
-            row.past.answered();
-        }
+        self.remember(node, Past::answered);
     }
 
     /// The server refused the pod for a node: the others come first from now on.
     pub fn refused(&mut self, node: &str) {
-        if let Some(row) = self.rows.get_mut(node) {
-            row.past.refuse();
-            self.touch(&Arc::from(node));
+        self.remember(node, Past::refuse);
+    }
+
+    /// The create of a pod was not answered: it may have been done.
+    pub fn lost_create(&mut self, creation: &Creation) {
+        self.remember(&creation.node, |past| past.lost_create(creation.seed));
+    }
+
+    /// The deletion of a node's pod was not answered: it may have been done.
+    pub fn lost_delete(&mut self, node: &str, uid: &str) {
+        self.remember(node, |past| past.lost_delete(uid));
+    }
+
+    /// It is known whether a node's pod was deleted.
+    pub fn answered_delete(&mut self, node: &str, uid: &str) {
+        self.remember(node, |past| past.answered_delete(uid));
+    }
+
+    fn remember(&mut self, node: &str, change: impl FnOnce(&mut Past)) {
+        if let Some((node, row)) = self.rows.get_key_value(node).map(|(node, _)| node.clone()).zip(self.rows.get_mut(node)) {
+            let before = row.past.clone();
+            change(&mut row.past);
+            if row.past != before {
+                self.touch(&node);
+            }
         }
     }
 
@@ -265,6 +285,7 @@ impl Column {
         }
         self.settle(now);
         let mut plan = Plan {
+            doubts: self.doubts(),
             adopt: self.roster.adopt().cloned().collect(),
             release: self.roster.release().cloned().collect(),
             relabel: self.relabel(),
@@ -292,11 +313,6 @@ impl Column {
 
     /// A plan is about to be carried out.
     pub fn commit(&mut self, plan: &Plan) {
-        for creation in &plan.create {
-            if let Some(row) = self.rows.get_mut(&creation.node) {
-                row.past.ask(creation.seed);
-            }
-        }
         for (node, attempts) in &plan.attempts {
             if let Some(row) = self.rows.get_mut(node) {
                 row.past.attempts = Some(*attempts);
@@ -339,6 +355,14 @@ impl Column {
 
     fn status(&self) -> DaemonSetStatus {
         status::status(&self.set, self.agenda.count())
+    }
+
+    fn doubts(&self) -> Vec<Doubt> {
+        let doubt = |node: &Arc<str>| {
+            let row = self.rows.get(node)?;
+            row.past.doubt(node, &row.cell, &row.decision)
+        };
+        self.agenda.in_doubt().filter_map(doubt).collect()
     }
 
     fn relabel(&self) -> Vec<Relabel> {
@@ -390,10 +414,12 @@ impl Column {
         }
         row.past.meet(&self.set, &row.cell, self.rules.now);
         row.decision = per_node::decide(&row.cell, &self.rules, row.past.attempts);
+        let is_in_doubt = row.past.is_in_doubt();
         let share = Share {
-            part: rollout::part(&row.cell, &self.rules, &self.strategy, row.decision.acts()),
+            part: rollout::part(&row.cell, &self.rules, &self.strategy, row.decision.acts() || is_in_doubt),
             count: Count::of(&row.cell, &self.rules),
             acts: row.decision.acts(),
+            is_in_doubt,
             refusals: row.past.refusals(),
             wake_at: row.decision.wake_at,
             waits_for: row.decision.standing.waits_for(),

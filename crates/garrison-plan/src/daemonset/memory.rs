@@ -1,10 +1,11 @@
 //! What planning needs of the past. Losing it costs a back-off and a notice told twice, nothing else.
 
 use super::{
-    Note, Plan,
+    Creation, Doubt, Note, Plan,
+    daemon_pod::DaemonPod,
     fnv::fnv64,
     names,
-    per_node::{Cell, FAILED_PODS},
+    per_node::{Cell, Decision, FAILED_PODS},
 };
 use crate::{backoff::Attempts, placement::Obstacle};
 use jiff::{SignedDuration, Timestamp};
@@ -23,9 +24,11 @@ pub struct Past {
     present: u64,
     /// Stands for all pods that were ever there, so that the next one has another name than any of them.
     lineage: u64,
-    /// What the names of a pod are made from whose create is not answered yet. As long as nobody knows whether such a pod
+    /// What the names of a pod are made from whose create was not answered. As long as nobody knows whether such a pod
     /// exists, it is asked for under the same name and no other.
     asked: Option<u64>,
+    /// UIDs of pods the deletion of which was not answered.
+    doubted: Vec<String>,
     /// How often the server refused a pod since one was last seen.
     refusals: u32,
 }
@@ -36,6 +39,7 @@ impl Past {
         self.attempts = self.attempts.filter(|attempts| !FAILED_PODS.forgotten(attempts, now));
         let is_there = |name: String| cell.pods.iter().any(|pod| pod.name == name);
         self.asked = self.asked.filter(|seed| !names(set, *seed).any(is_there));
+        self.doubted.retain(|uid| cell.pods.iter().any(|pod| pod.uid == *uid && !pod.terminating));
         if cell.pods.is_empty() {
             return;
         }
@@ -55,14 +59,40 @@ impl Past {
         })
     }
 
-    /// Takes note that a pod is being asked for.
-    pub(super) fn ask(&mut self, seed: u64) {
+    /// Takes note that the create of a pod was not answered.
+    pub(super) fn lost_create(&mut self, seed: u64) {
         self.asked = Some(seed);
     }
 
-    /// Takes note that the server answered about the pod, be it with a refusal.
+    /// Takes note that the deletion of a pod was not answered.
+    pub(super) fn lost_delete(&mut self, uid: &str) {
+        if !self.doubted.iter().any(|doubted| doubted == uid) {
+            self.doubted.push(uid.to_owned());
+        }
+    }
+
+    /// Takes note that it is known whether a pod was created.
     pub(super) fn answered(&mut self) {
         self.asked = None;
+    }
+
+    /// Takes note that it is known whether a pod was deleted.
+    pub(super) fn answered_delete(&mut self, uid: &str) {
+        self.doubted.retain(|doubted| doubted != uid);
+    }
+
+    /// Whether anything is not known.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.asked.is_some() || !self.doubted.is_empty()
+    }
+
+    /// What is not known and will not be learnt by what is done there anyway.
+    pub(super) fn doubt(&self, node: &Arc<str>, cell: &Cell, decision: &Decision) -> Option<Doubt> {
+        let created = self.asked.filter(|_| !decision.create).map(|seed| Creation { node: node.clone(), seed });
+        let going = |pod: &DaemonPod| decision.delete.iter().any(|(place, _)| cell.pods[*place].uid == pod.uid);
+        let doubted = cell.pods.iter().filter(|pod| self.doubted.contains(&pod.uid) && !going(pod));
+        let deleted: Vec<_> = doubted.map(|pod| (pod.name.clone(), pod.uid.clone())).collect();
+        (created.is_some() || !deleted.is_empty()).then(|| Doubt { node: node.clone(), created, deleted })
     }
 
     /// Takes note that the server refused the pod.
@@ -134,25 +164,37 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Takes note that the server answered about the pod for a node, be it with a refusal.
+    /// Takes note that it is known whether the pod for a node was created.
     pub fn answered(&mut self, node: &str) {
-        if let Some(past) = self.nodes.get_mut(node) {
-            past.answered();
-        }
+        self.change(node, Past::answered);
     }
 
     /// Takes note that the server refused the pod for a node.
     pub fn refused(&mut self, node: &str) {
-        if let Some(past) = self.nodes.get_mut(node) {
-            past.refuse();
-        }
+        self.change(node, Past::refuse);
+    }
+
+    /// Takes note that the create of a pod was not answered.
+    pub fn lost_create(&mut self, creation: &Creation) {
+        self.change(&creation.node, |past| past.lost_create(creation.seed));
+    }
+
+    /// Takes note that the deletion of a node's pod was not answered.
+    pub fn lost_delete(&mut self, node: &str, uid: &str) {
+        self.change(node, |past| past.lost_delete(uid));
+    }
+
+    /// Takes note that it is known whether a node's pod was deleted.
+    pub fn answered_delete(&mut self, node: &str, uid: &str) {
+        self.change(node, |past| past.answered_delete(uid));
+    }
+
+    fn change(&mut self, node: &str, change: impl FnOnce(&mut Past)) {
+        change(self.nodes.entry(node.into()).or_default());
     }
 
     /// Takes note that a plan is about to be carried out.
     pub fn commit(&mut self, plan: &Plan) {
-        for creation in &plan.create {
-            self.nodes.entry(creation.node.clone()).or_default().ask(creation.seed);
-        }
         for (node, attempts) in &plan.attempts {
             self.nodes.entry(node.clone()).or_default().attempts = Some(*attempts);
         }

@@ -76,9 +76,10 @@ pub fn recompute(observed: &Observed<'_>) -> Recomputed {
     let mut decisions: BTreeMap<Arc<str>, Decision> =
         cells.iter().map(|(node, cell)| (node.clone(), per_node::decide(cell, &rules, memory.nodes[node].attempts))).collect();
     plan.wake_at = decisions.values().filter_map(|decision| decision.wake_at).min();
-    roll_out(&cells, &rules, &strategy, &mut decisions);
+    roll_out(&cells, &rules, &strategy, &memory, &mut decisions);
     for (node, decision) in &decisions {
         let past = &memory.nodes[node];
+        plan.doubts.extend(past.doubt(node, &cells[node], decision));
         if decision.create {
             plan.create.push(Creation { node: node.clone(), seed: past.seed(set, node) });
         }
@@ -206,11 +207,20 @@ fn cells(observed: &Observed<'_>, claimed: &[&Pod]) -> BTreeMap<Arc<str>, Cell> 
 }
 
 /// Adds to the decisions what an update may do now.
-fn roll_out(cells: &BTreeMap<Arc<str>, Cell>, rules: &Rules, strategy: &Strategy, decisions: &mut BTreeMap<Arc<str>, Decision>) {
+fn roll_out(
+    cells: &BTreeMap<Arc<str>, Cell>,
+    rules: &Rules,
+    strategy: &Strategy,
+    memory: &Memory,
+    decisions: &mut BTreeMap<Arc<str>, Decision>,
+) {
     let parts: Vec<_> = cells
         .values()
-        .zip(decisions.values())
-        .map(|(cell, decision)| rollout::part(cell, rules, strategy, decision.acts()))
+        .zip(&*decisions)
+        .map(|(cell, (node, decision))| {
+            let is_busy = decision.acts() || memory.nodes[node].is_in_doubt();
+            rollout::part(cell, rules, strategy, is_busy)
+        })
         .collect();
     let allowed = rollout::allowed(strategy, &parts);
     for ((decision, part), allowed) in decisions.values_mut().zip(&parts).zip(allowed) {

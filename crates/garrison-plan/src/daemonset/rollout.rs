@@ -159,16 +159,17 @@ pub struct Part {
     pub desired: bool,
 }
 
-/// The part of one node. A node where the reconcile step acts is busy, whatever its pods.
-pub fn part(cell: &Cell, rules: &Rules, strategy: &Strategy, acts: bool) -> Part {
+/// The part of one node. A node where the reconcile step acts, or of which something is not known, is busy whatever its
+/// pods.
+pub fn part(cell: &Cell, rules: &Rules, strategy: &Strategy, is_busy: bool) -> Part {
     let stage = match strategy {
         Strategy::OnDelete => Stage::Settled,
-        _ if acts => Stage::Busy,
+        _ if is_busy => Stage::Busy,
         Strategy::Replace { .. } => replace_stage(cell, rules),
         Strategy::Surge { .. } => surge_stage(cell, rules),
     };
     let desired = cell.eligibility.as_ref().is_some_and(Eligibility::should_run);
-    Part { stage, serves: !acts && serves(cell, rules), desired }
+    Part { stage, serves: !is_busy && serves(cell, rules), desired }
 }
 
 /// What the parts of all nodes add up to.

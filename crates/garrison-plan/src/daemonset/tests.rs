@@ -258,7 +258,6 @@ fn a_failed_pod_is_replaced_under_another_name_and_ever_more_slowly() {
     let first_pod = first(&scene.set, &scene.plan(0));
     assert_eq!(first(&scene.set, &scene.plan(5)), first_pod, "the same question has the same answer");
     scene.act(5);
-    scene.memory.answered("a");
     scene.pods = vec![pod("x", "a", json!({"status": {"phase": "Failed"}}))];
     let plan = scene.act(10);
     assert_eq!((shown(&plan).as_str(), plan.delete[0].why.clone()), ("-x", Why::Failed));
@@ -277,6 +276,7 @@ fn a_failed_pod_is_replaced_under_another_name_and_ever_more_slowly() {
 fn an_unanswered_create_is_repeated_under_its_name_until_the_pod_is_seen() {
     let mut scene = Scene::new(set(json!({})), nodes(&["a"]), vec![]);
     let plan = scene.act(0);
+    scene.memory.lost_create(&plan.create[0]);
     let name = first(&scene.set, &plan).metadata.name;
     // Another pod comes and goes: without an open question the next name would differ.
     scene.pods = vec![pod("x", "a", Value::Null)];

@@ -72,6 +72,14 @@ pub(in crate::daemonset) enum Error {
         /// Cause.
         source: kube::Error,
     },
+    /// Nobody knows what became of requests for a node.
+    #[error("finding out what became of requests for node {node}")]
+    Doubt {
+        /// The node.
+        node: String,
+        /// Cause.
+        source: kube::Error,
+    },
     /// The status could not be written.
     #[error("writing the status")]
     Status(#[source] kube::Error),
@@ -81,7 +89,7 @@ impl Error {
     /// What failed, as metrics name it.
     pub(in crate::daemonset) fn operation(&self) -> &'static str {
         match self {
-            Self::Superseded | Self::Read(_) => "read",
+            Self::Superseded | Self::Read(_) | Self::Doubt { .. } => "read",
             Self::Owner { .. } => "adopt",
             Self::Revision { .. }
             | Self::Foreign { .. }

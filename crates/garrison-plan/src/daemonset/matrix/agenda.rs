@@ -22,6 +22,8 @@ pub(super) struct Share {
     pub(super) count: Count,
     /// Whether something is to be done there, update or not.
     pub(super) acts: bool,
+    /// Whether something of it is not known.
+    pub(super) is_in_doubt: bool,
     /// How often its pod was refused.
     pub(super) refusals: u32,
     /// When its time has come.
@@ -42,6 +44,7 @@ pub(super) struct Agenda {
     candidates: BTreeSet<(u32, Arc<str>)>,
     /// Nodes that may lose a pod when it is not missed.
     sunset: BTreeSet<(u32, Arc<str>)>,
+    in_doubt: BTreeSet<Arc<str>>,
     wakes: BTreeSet<(Timestamp, Arc<str>)>,
     waiting: BTreeMap<Obstacle, usize>,
 }
@@ -52,6 +55,9 @@ impl Agenda {
         self.count += share.count;
         if let Some(turn) = self.turn(share) {
             turn.insert((share.refusals, node.clone()));
+        }
+        if share.is_in_doubt {
+            self.in_doubt.insert(node.clone());
         }
         if let Some(at) = share.wake_at {
             self.wakes.insert((at, node.clone()));
@@ -66,6 +72,9 @@ impl Agenda {
         self.count -= share.count;
         if let Some(turn) = self.turn(share) {
             turn.remove(&(share.refusals, node.clone()));
+        }
+        if share.is_in_doubt {
+            self.in_doubt.remove(node);
         }
         if let Some(at) = share.wake_at {
             self.wakes.remove(&(at, node.clone()));
@@ -90,6 +99,11 @@ impl Agenda {
         let budget = self.sums.budget(strategy);
         let granted = self.candidates.iter().take(budget.replace).chain(self.sunset.iter().take(budget.sunset));
         self.now.iter().chain(granted).map(|(_, node)| node)
+    }
+
+    /// The nodes of which something is not known.
+    pub(super) fn in_doubt(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.in_doubt.iter()
     }
 
     /// The nodes whose time has come.

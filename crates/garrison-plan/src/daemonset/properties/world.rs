@@ -6,7 +6,7 @@ use super::{
     promises::{Promises, View},
 };
 use crate::daemonset::{
-    Creation, Obsolete, Plan, Removal,
+    Creation, Doubt, Obsolete, Plan, Removal,
     matrix::Column,
     memory::Memory,
     oracle::{Observed, Recomputed, recompute},
@@ -208,6 +208,7 @@ impl World {
     }
 
     fn carry_out(&mut self, view: &View, plan: &Plan, pass: &mut Pass) -> ControlFlow<Mishap> {
+        plan.doubts.iter().for_each(|doubt| self.find_out(view, doubt));
         for change in &plan.adopt {
             self.write(pass, |world| world.change_owner(change, true))?.into_iter().flatten().for_each(|pod| self.note(pod));
         }
@@ -225,9 +226,15 @@ impl World {
             self.write(pass, |world| world.api.remove_revision(name))?;
         }
         for removal in &plan.delete {
-            if self.write(pass, |world| world.delete(view, removal))?.is_some() {
-                self.column.deleted(&removal.uid, view.now);
-                self.pace.deleted(&removal.uid, &removal.name, view.now);
+            match self.write(pass, |world| world.delete(view, removal)) {
+                ControlFlow::Continue(_) => self.note_deleted(&removal.node, &removal.name, &removal.uid),
+                ControlFlow::Break(mishap) => {
+                    if mishap == Mishap::AnswerLost {
+                        self.column.lost_delete(&removal.node, &removal.uid);
+                        self.memory.lost_delete(&removal.node, &removal.uid);
+                    }
+                    return ControlFlow::Break(mishap);
+                }
             }
         }
         for creation in &plan.create {
@@ -247,6 +254,10 @@ impl World {
                     if mishap != Mishap::CrashBefore {
                         self.create(view, plan, creation);
                     }
+                    if mishap == Mishap::AnswerLost {
+                        self.column.lost_create(creation);
+                        self.memory.lost_create(creation);
+                    }
                     return ControlFlow::Break(mishap);
                 }
             }
@@ -259,6 +270,42 @@ impl World {
             self.write(pass, |world| world.api.write_status(&status))?;
         }
         ControlFlow::Continue(())
+    }
+
+    /// Reads from the API what became of requests that were not answered.
+    fn find_out(&mut self, view: &View, doubt: &Doubt) {
+        if let Some(creation) = &doubt.created {
+            for name in creation.names(&view.set) {
+                match self.api.pods.objects.get(&name).cloned() {
+                    Some(existing) if creation.is(&view.set, &name, &existing) => {
+                        self.note(existing);
+                        break;
+                    }
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            self.column.answered(&creation.node);
+            self.memory.answered(&creation.node);
+        }
+        for (name, uid_) in &doubt.deleted {
+            match self.api.pods.objects.get(name).filter(|pod| uid(&pod.metadata) == uid_).cloned() {
+                Some(pod) => {
+                    self.note(pod);
+                    self.column.answered_delete(&doubt.node, uid_);
+                    self.memory.answered_delete(&doubt.node, uid_);
+                }
+                None => self.note_deleted(&doubt.node, name, uid_),
+            }
+        }
+    }
+
+    fn note_deleted(&mut self, node: &str, name: &str, uid: &str) {
+        let now = self.api.time();
+        self.column.deleted(uid, now);
+        self.column.answered_delete(node, uid);
+        self.pace.deleted(uid, name, now);
+        self.memory.answered_delete(node, uid);
     }
 
     /// One write and its answer, unless something happens to it.

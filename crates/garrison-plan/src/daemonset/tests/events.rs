@@ -108,3 +108,24 @@ fn an_audit_finds_what_the_column_was_not_told() {
     column.rebuild(nodes.clone(), pods.clone(), vec![]);
     assert!(!differs(&mut column, &nodes, &pods));
 }
+
+/// Conformance: W21
+#[test]
+fn a_node_in_doubt_counts_against_the_budget_until_it_is_known() {
+    let (mut column, ..) =
+        column(json!({"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}}), 3);
+    let removed = |column: &mut Column| {
+        let plan = column.plan(at(0), usize::MAX);
+        let names: Vec<&str> = plan.delete.iter().map(|removal| removal.name.as_str()).collect();
+        let doubted: Vec<&str> = plan.doubts.iter().flat_map(|doubt| &doubt.deleted).map(|(name, _)| name.as_str()).collect();
+        (names.join(" "), doubted.join(" "))
+    };
+    assert_eq!(removed(&mut column), ("p0".into(), String::new()));
+    column.lost_delete(&name(0), "uid-p0");
+    assert_eq!(removed(&mut column), (String::new(), "p0".into()));
+    column.answered_delete(&name(0), "uid-p0");
+    assert_eq!(removed(&mut column), ("p0".into(), String::new()), "it was not done");
+    column.lost_delete(&name(0), "uid-p0");
+    column.deleted("uid-p0", at(0));
+    assert_eq!(removed(&mut column), (String::new(), String::new()), "it was done, and is known without asking");
+}
