@@ -228,3 +228,31 @@ async fn a_set_that_is_gone_takes_no_orphan_and_does_nothing_else() {
     let missing = |path: &str| path.ends_with("/daemonsets/d");
     check_gone(|api| api.fail(move |_, path, _| missing(path).then_some(Fault::Refused(404, "NotFound")))).await;
 }
+
+/// An update deletes the old pod of the one node; nobody knows whether it did, until the pod is read. Meanwhile nothing
+/// else is given up.
+///
+/// Conformance: W21
+#[tokio::test]
+async fn what_became_of_an_unanswered_deletion_is_read() {
+    let api = cluster(2);
+    let controller = start(&api);
+    api.put("apps/v1", "DaemonSet", set("one"));
+    api.until("all are there", |api| targets(api).len() == 2).await;
+    play_kubelets(&api);
+    api.until("all are available", |api| status(api, "numberAvailable") == 2).await;
+    // Not done, but who is told of a fault of the server cannot know.
+    api.fail(|method, path, before| {
+        (method == "DELETE" && path.contains("/pods/") && before == 0).then_some(Fault::Refused(500, "InternalError"))
+    });
+    let mut changed = api.list("daemonsets").remove(0);
+    changed["spec"] = set("two")["spec"].clone();
+    changed["metadata"]["generation"] = json!(2);
+    api.put("apps/v1", "DaemonSet", changed);
+    let going = |api: &FakeApi| api.list("pods").iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_string()).count();
+    api.until("one is deleted after all", |api| going(api) == 1).await;
+    let asked: Vec<String> = api.requests().into_iter().filter(|request| request.contains("/pods/")).collect();
+    let verbs: Vec<&str> = asked.iter().filter_map(|request| request.split(' ').next()).collect();
+    assert_eq!(verbs, ["DELETE", "GET", "DELETE"], "{asked:?}");
+    stop(controller).await;
+}
