@@ -16,7 +16,7 @@ use garrison_plan::{
     daemonset::{matrix::Column, ownership},
     window::rounds::Rounds,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet},
     core::v1::Pod,
@@ -37,8 +37,9 @@ const UNFINISHED: Duration = Duration::from_millis(20);
 /// status is written, and pods that are still to be made take no memory.
 const PIECE: usize = 1000;
 
-/// How often a set's column is compared with what the caches hold.
-const AUDIT: SignedDuration = SignedDuration::from_mins(10);
+/// How often it is compared before a difference is believed, and the pause between.
+const AUDIT_TRIES: usize = 3;
+const AUDIT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The name under which events are recorded.
 const COMPONENT: &str = "daemonset-controller";
@@ -96,7 +97,7 @@ impl Controller {
             None => self.open(&key, set.clone()),
         };
         self.read_news(&key, set.clone(), &mut book);
-        self.audit(&key, &set, &mut book);
+        self.audit(&key, &set, &mut book).await;
         let outcome = self.sync(&set, &mut book).await;
         if let Err(error) = &outcome {
             self.context.metrics.failed(error.operation());
@@ -153,26 +154,32 @@ impl Controller {
     }
 
     /// From time to time, compares the column with what the caches hold, which must say the same.
-    fn audit(&self, key: &Key, set: &Arc<DaemonSet>, book: &mut Book) {
+    async fn audit(&self, key: &Key, set: &Arc<DaemonSet>, book: &mut Book) {
         let now = Timestamp::now();
-        if now.duration_since(book.audited) < AUDIT {
+        if now.duration_since(book.audited).unsigned_abs() < self.context.config.daemonset_audit_period {
             return;
         }
         book.audited = now;
         let Context { pods, nodes, metrics, .. } = &*self.context;
-        let difference = book.column.audit(&nodes.list(), || self.pods_of(set), |version| pods.has_reached(version), now);
-        // What came in meanwhile is news, not a difference.
-        if self.news.has_any(key) {
-            return;
+        let mut found = None;
+        // A change is in the cache a moment before it is in the news: only a difference that stays is one.
+        for _ in 0..AUDIT_TRIES {
+            self.read_news(key, set.clone(), book);
+            let difference =
+                book.column.audit(&nodes.list(), || self.pods_of(set), |version| pods.has_reached(version), Timestamp::now());
+            match difference {
+                None => return metrics.audited(false),
+                Some(_) if self.news.has_any(key) => {}
+                Some(difference) => found = Some(difference),
+            }
+            tokio::time::sleep(AUDIT_PAUSE).await;
         }
-        metrics.audited(difference.is_some());
-        if let Some((column, caches)) = difference {
-            tracing::error!(%key, ?column, ?caches, "the matrix differs from the caches, making it anew; please report this");
-            self.news.follow(key);
-            let pods = self.pods_of(set);
-            let (nodes, revisions) = (nodes.list(), self.revisions_of(key));
-            book.column.rebuild(nodes, pods, revisions);
-        }
+        let Some((column, caches)) = found else { return };
+        metrics.audited(true);
+        tracing::error!(%key, ?column, ?caches, "the matrix differs from the caches and is made anew; please report this");
+        self.news.follow(key);
+        let (nodes, pods, revisions) = (nodes.list(), self.pods_of(set), self.revisions_of(key));
+        book.column.rebuild(nodes, pods, revisions);
     }
 
     fn pods_of(&self, set: &DaemonSet) -> Vec<Arc<Pod>> {

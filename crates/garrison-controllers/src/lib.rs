@@ -65,6 +65,8 @@ pub struct Config {
     pub daemonset_workers: usize,
     /// How many pods are created, and how many deleted, at one look at a DaemonSet; none: as many as there are to.
     pub daemonset_burst_replicas: Option<usize>,
+    /// How often what is kept of a DaemonSet is compared with what there is.
+    pub daemonset_audit_period: Duration,
     /// What the client is held to.
     pub limits: Limits,
     /// How long a node may be silent before it counts as unreachable.
@@ -89,6 +91,7 @@ impl Default for Config {
             controllers: Selection::default(),
             daemonset_workers: 2,
             daemonset_burst_replicas: None,
+            daemonset_audit_period: Duration::from_mins(10),
             limits: Limits::default(),
             node_monitor_grace_period: Duration::from_secs(40),
             node_startup_grace_period: Duration::from_secs(60),

@@ -12,15 +12,21 @@ use fleet::{Fleet, MOST};
 use std::{hint::black_box, time::Instant};
 
 const FLEETS: [usize; 4] = [100, 1_000, 10_000, 100_000];
-/// So many pods have events in turn; in small fleets the same ones more often, so that caches of the machine matter alike.
-const CHOSEN: usize = 100;
 
-/// A pod turns not Ready, the next one Ready again: the event goes in and the plan that follows comes out.
+/// A pod turns not Ready, then Ready again: the event goes in and the plan that follows comes out.
+///
+/// Twice: for the same few pods, which shows what is done; and for a hundred all over the fleet, which shows also how long
+/// the machine takes to fetch what it has not touched for long.
 fn one_pod_event(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("one pod event");
+    events(criterion, "one pod event", 4);
+    events(criterion, "one pod event, anywhere", 100);
+}
+
+fn events(criterion: &mut Criterion, name: &str, chosen: usize) {
+    let mut group = criterion.benchmark_group(name);
     for nodes in FLEETS {
         let mut fleet = Fleet::running(nodes);
-        let flips = fleet.flips(CHOSEN);
+        let flips = fleet.flips(chosen);
         let mut turn = 0;
         group.bench_function(BenchmarkId::from_parameter(nodes), |bencher| {
             bencher.iter(|| {

@@ -40,18 +40,16 @@ fn one_event(nodes: usize) {
 fn whole_fleet(nodes: usize) {
     let _profiler = dhat::Profiler::builder().testing().build();
     let mut fleet = Fleet::new(nodes);
-    let start = dhat::HeapStats::get().curr_bytes;
     fleet.settle();
     fleet.roll_out("fluentd:2");
+    let all = dhat::HeapStats::get();
     let pods = fleet.pods.len();
-    fleet.pods.clear();
-    let stats = dhat::HeapStats::get();
+    fleet.forget_objects();
     println!(
-        "{nodes} nodes, {pods} pods: at most {:.1} MB while created and updated, {:.1} MB of them the test's own nodes before; \
-         the matrix alone holds {:.1} MB",
-        megabytes(stats.max_bytes),
-        megabytes(start),
-        megabytes(stats.curr_bytes),
+        "{nodes} nodes, {pods} pods: at most {:.1} MB while created and updated; afterwards {:.1} MB, the matrix alone {:.1} MB",
+        megabytes(all.max_bytes),
+        megabytes(all.curr_bytes),
+        megabytes(dhat::HeapStats::get().curr_bytes),
     );
 }
 

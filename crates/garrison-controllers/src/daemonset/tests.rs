@@ -14,6 +14,7 @@ use super::triggers::{after_node, after_pod, after_revision};
 use crate::{
     Config,
     cache::{Cache, Change, Key},
+    election::Fence,
     fake_api::{FakeApi, Fault, text},
     metrics::Metrics,
     run_daemonset_only,
@@ -23,7 +24,7 @@ use k8s_openapi::api::{
     core::v1::{Node, Pod},
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -33,10 +34,18 @@ fn start(api: &FakeApi) -> (JoinHandle<()>, CancellationToken) {
     start_with(api, Config::default(), Arc::default())
 }
 
+/// Starts the loop, which compares what it keeps with what there is at every look.
 fn start_with(api: &FakeApi, config: Config, metrics: Arc<Metrics>) -> (JoinHandle<()>, CancellationToken) {
     let shutdown = CancellationToken::new();
     let (client, token) = (api.client(), shutdown.clone());
-    let running = tokio::spawn(async move { run_daemonset_only(client, config, metrics, token).await.expect("the loop runs") });
+    let config = Config { daemonset_audit_period: Duration::ZERO, ..config };
+    let running = tokio::spawn(async move {
+        run_daemonset_only(client, config, metrics.clone(), token).await.expect("the loop runs");
+        assert!(
+            metrics.text(&Fence::open()).contains("garrison_daemonset_audit_differences_total 0\n"),
+            "an audit found a difference"
+        );
+    });
     (running, shutdown)
 }
 

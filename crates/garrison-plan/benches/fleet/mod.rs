@@ -111,6 +111,12 @@ impl Fleet {
         }
     }
 
+    /// Lets go of what the API would hold: only the matrix stays.
+    pub(crate) fn forget_objects(&mut self) {
+        self.pods = HashMap::new();
+        self.nodes = Vec::new();
+    }
+
     /// Each pod, Ready and not: events to choose from.
     pub(crate) fn flips(&self, most: usize) -> Vec<(String, Arc<Pod>, Arc<Pod>)> {
         let step = (self.pods.len() / most).max(1);

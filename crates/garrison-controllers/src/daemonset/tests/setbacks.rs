@@ -1,7 +1,6 @@
 //! What goes wrong with one object holds up its node and no other.
 
 use super::*;
-use crate::election::Fence;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Two strays on the first node, an old revision that is no longer needed, and a set that keeps none of these.
