@@ -52,6 +52,22 @@ impl Controller {
         Ok(())
     }
 
+    /// How many connections it has to others, as the kernel lists them.
+    fn connections(&self) -> Result<usize> {
+        let process = PathBuf::from(format!("/proc/{}", self.process.id()));
+        let mut sockets = Vec::new();
+        for file in std::fs::read_dir(process.join("fd"))? {
+            let target = std::fs::read_link(file?.path()).unwrap_or_default();
+            sockets.extend(target.to_str().and_then(|name| name.strip_prefix("socket:[")?.strip_suffix(']')).map(str::to_owned));
+        }
+        let table = std::fs::read_to_string(process.join("net/tcp"))?;
+        // local, remote, state (01: established) and, at the ninth place, inode; those that others opened end in its own port.
+        let own = format!(":{:04X}", self.address.port());
+        let is_own =
+            |line: &Vec<&str>| !line[1].ends_with(&own) && line[3] == "01" && sockets.iter().any(|inode| inode == line[9]);
+        Ok(table.lines().skip(1).map(|line| line.split_whitespace().collect()).filter(is_own).count())
+    }
+
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
@@ -131,6 +147,8 @@ fn of_two_controllers_one_leads_and_the_other_takes_over() -> Result<()> {
     let metrics = first.get("/metrics")?.1;
     ensure!(metrics.contains("garrison_daemonset_creates_total 2\n"), "{metrics}");
     ensure!(metrics.contains("workqueue_depth{name=\"daemonset\"} 0\n"), "{metrics}");
+    // Four watches and all requests over one, the lease over another: this is HTTP/2.
+    ensure!(first.connections()? == 2, "{} connections", first.connections()?);
 
     // Killed while it has its hands full.
     let before = holder(&server)?;

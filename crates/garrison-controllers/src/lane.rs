@@ -24,8 +24,8 @@ use std::{
 };
 use tokio::{sync::Notify, time::Instant};
 
-/// Requests in flight at once, at most, unless a flag says otherwise. Each is a connection of its own, and an API server as
-/// it comes works on 200 writes at once.
+/// Requests in flight at once, at most, unless a flag says otherwise. An API server as it comes works on 200 writes at once,
+/// and lets a connection have 250 streams.
 pub const MOST_IN_FLIGHT: usize = 256;
 /// How often a request is sent that the server has no time for, before that is a failure.
 const TRIES: usize = 4;

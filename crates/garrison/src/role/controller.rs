@@ -1,5 +1,6 @@
 //! `garrison controller`: the DaemonSet controller alone, for a cluster of whatever make whose own is switched off.
 
+mod connection;
 mod endpoint;
 
 use super::{duration::duration, limits::LimitArgs};
@@ -58,12 +59,9 @@ impl ControllerArgs {
         let election = self.leader_elect.then(|| self.election()).transpose()?;
         let mut config = garrison_controllers::Config::default();
         self.limits.set(&mut config)?;
-        let client = |access| kube::Client::try_from(access).context("making a client of the API server");
-        let mut access = self.access().await?;
-        let api = client(access.clone())?;
-        // The lane must hear of each answer by which the server asks for fewer requests, and sends them again itself.
-        access.default_retry = false;
-        let heard = client(access)?;
+        let access = self.access().await?;
+        // Each its own connection: renewing the lease waits for nothing.
+        let (leases, api) = (connection::client(access.clone())?, connection::client(access)?);
         let shutdown = CancellationToken::new();
         tokio::spawn(super::cancel_on_signal(shutdown.clone()));
 
@@ -75,12 +73,12 @@ impl ControllerArgs {
         // Ends with the process: a probe shall be answered as long as there is something to answer for.
         tokio::spawn(endpoint::serve(listener, State { metrics: metrics.clone(), fence: fence.clone() }));
 
-        let client = fence.guard(heard, metrics.clone());
+        let client = fence.guard(api, metrics.clone());
         let work = |token| garrison_controllers::run_daemonset_only(client, config, metrics.clone(), token);
         match election {
             Some(settings) => {
-                let api = Fence::open().guard(api, metrics.clone());
-                election::lead(api, settings, fence, shutdown, work).await.context("leading")
+                let leases = Fence::open().guard(leases, metrics.clone());
+                election::lead(leases, settings, fence, shutdown, work).await.context("leading")
             }
             None => work(shutdown).await.context("running the DaemonSet controller"),
         }
