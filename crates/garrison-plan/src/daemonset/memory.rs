@@ -20,8 +20,8 @@ const TELLING: SignedDuration = SignedDuration::from_secs(10);
 pub struct Past {
     /// Replaced failed pods.
     pub attempts: Option<Attempts>,
-    /// Stands for the pods that were last there.
-    present: u64,
+    /// Stand for the pods that were last there.
+    present: Vec<u64>,
     /// Stands for all pods that were ever there, so that the next one has another name than any of them.
     lineage: u64,
     /// What the names of a pod are made from whose create was not answered. As long as nobody knows whether such a pod
@@ -40,15 +40,14 @@ impl Past {
         let is_there = |name: String| cell.pods.iter().any(|pod| pod.name == name);
         self.asked = self.asked.filter(|seed| !names(set, *seed).any(is_there));
         self.doubted.retain(|uid| cell.pods.iter().any(|pod| pod.uid == *uid && !pod.terminating));
-        if cell.pods.is_empty() {
-            return;
+        if !cell.pods.is_empty() {
+            self.refusals = 0;
         }
-        self.refusals = 0;
-        let present = cell.pods.iter().fold(0u64, |sum, pod| sum.wrapping_add(fnv64(&[pod.uid.as_bytes()])));
-        if present != self.present {
-            self.present = present;
-            self.lineage = fnv64(&[&self.lineage.to_le_bytes()[..], &present.to_le_bytes()[..]]);
-        }
+        let mut present: Vec<u64> = cell.pods.iter().map(|pod| fnv64(&[pod.uid.as_bytes()])).collect();
+        present.sort_unstable();
+        let new = present.iter().filter(|pod| !self.present.contains(pod));
+        self.lineage = new.fold(self.lineage, |lineage, pod| lineage.wrapping_add(*pod));
+        self.present = present;
     }
 
     /// What the names of the node's next pod are made from.
