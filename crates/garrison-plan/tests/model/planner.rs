@@ -1,0 +1,351 @@
+//! The real planner between states and Kubernetes objects. Everything that knows its types is here.
+//!
+//! The planner is a function, so each question is put to it once and the answer kept.
+
+use crate::state::{NODES, Phase, Pod, Wish, Write};
+use garrison_api::selector::Labels;
+use garrison_plan::daemonset::{
+    self, Creation, Memory, Observed, Plan, daemon_pod::HASH_LABEL, pace::Pace, revision::RevisionChange, template,
+};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        apps::v1::{ControllerRevision, DaemonSet, DaemonSetStatus},
+        core::v1::{Node, Pod as PodObject},
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// What the controller is known to do wrong, to show that the model notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sabotage {
+    None,
+    /// Own writes are not laid over the cache.
+    ForgetsWrites,
+    /// Names of pods are not kept until it is known what became of them.
+    ForgetsNames,
+    /// One more is allowed than the set says.
+    RaisesBudget,
+}
+
+/// Everything that a plan depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct View {
+    pub(super) wish: Wish,
+    pub(super) observed: u8,
+    /// Pods with their versions.
+    pub(super) cache: Vec<(Pod, u8)>,
+    /// The newest version that the cache has seen.
+    pub(super) newest: u8,
+    pub(super) written: Vec<(Pod, u8)>,
+    pub(super) deleted: Vec<(u8, u8)>,
+    pub(super) memory: u32,
+    pub(super) clock: u8,
+}
+
+/// What comes of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Planned {
+    pub(super) written: Vec<(Pod, u8)>,
+    pub(super) deleted: Vec<(u8, u8)>,
+    pub(super) memory: u32,
+    pub(super) writes: Vec<Write>,
+    pub(super) wake_at: Option<u8>,
+    pub(super) status: DaemonSetStatus,
+}
+
+pub(super) struct Planner {
+    /// The update strategy, and how long pods must be Ready.
+    update: Value,
+    min_ready: u8,
+    sabotage: Sabotage,
+    nodes: Vec<Arc<Node>>,
+    /// The revision of each template, as the planner makes it.
+    revisions: Vec<ControllerRevision>,
+    objects: HashMap<(Pod, u8), Arc<PodObject>>,
+    names: Vec<String>,
+    memories: Vec<Memory>,
+    /// Memories by what they say.
+    said: HashMap<String, u32>,
+    /// Each creation under all the names to try.
+    creations: Vec<Vec<Creation>>,
+    plans: HashMap<View, Arc<Planned>>,
+}
+
+impl Planner {
+    pub(super) fn new(update: Value, min_ready: u8, sabotage: Sabotage) -> Self {
+        let node = |number| json!({"metadata": {"name": node_name(number)}});
+        let mut planner = Self {
+            update,
+            min_ready,
+            sabotage,
+            nodes: (0..NODES).map(|number| Arc::new(serde_json::from_value(node(number)).unwrap())).collect(),
+            revisions: Vec::new(),
+            objects: HashMap::new(),
+            names: Vec::new(),
+            memories: vec![Memory::default()],
+            said: HashMap::new(),
+            creations: Vec::new(),
+            plans: HashMap::new(),
+        };
+        assert_eq!(planner.memory(Memory::default()), 0, "who starts anew remembers nothing");
+        planner.revisions = (0..2).map(|template| planner.first_revision(template)).collect();
+        planner
+    }
+
+    /// How many different questions were put to the planner.
+    pub(super) fn plans(&self) -> usize {
+        self.plans.len()
+    }
+
+    /// Plans, or tells which promise the plan breaks.
+    pub(super) fn plan(&mut self, view: &View) -> Result<Arc<Planned>, String> {
+        if let Some(planned) = self.plans.get(view) {
+            return Ok(planned.clone());
+        }
+        let planned = Arc::new(self.ask(view)?);
+        self.plans.insert(view.clone(), planned.clone());
+        Ok(planned)
+    }
+
+    fn ask(&mut self, view: &View) -> Result<Planned, String> {
+        let now = time(view.clock);
+        let known = view.cache.iter().chain(&view.written);
+        let known: Vec<_> = known.map(|(pod, version)| (*pod, self.object(*pod, *version))).collect();
+        let cache: Vec<_> = known[..view.cache.len()].iter().map(|(_, object)| object.clone()).collect();
+        let reached = |version: &str| version.parse::<u8>().is_ok_and(|version| version <= view.newest);
+        let mut written = Vec::new();
+        let mut pace = Pace::default();
+        for (pod, version) in &view.written {
+            let object = self.object(*pod, *version);
+            // Pods are held or let go each for itself, so one at a time tells which.
+            let mut alone = Pace::default();
+            alone.written(object.clone(), now);
+            alone.overlay(reached, || cache.clone(), now);
+            if !alone.is_settled() {
+                written.push((*pod, *version));
+            }
+            pace.written(object, now);
+        }
+        view.deleted.iter().for_each(|uid| pace.deleted(&uid_text(*uid), now));
+        if self.sabotage == Sabotage::ForgetsWrites {
+            pace = Pace::default();
+        }
+        let pods = pace.overlay(reached, || cache, now);
+        let deleting = pace.deleting();
+        let deleted: Vec<_> = view.deleted.iter().copied().filter(|uid| deleting.contains(&uid_text(*uid))).collect();
+        let forgets = self.sabotage == Sabotage::ForgetsNames;
+        let plan = daemonset::plan(&Observed {
+            set: &self.set(view.wish, view.observed),
+            nodes: &self.nodes,
+            pods: &pods,
+            deleting: &deleting,
+            revisions: &self.stored_revisions(view.wish),
+            memory: &self.memories[if forgets { 0 } else { view.memory as usize }],
+            now,
+        });
+        let shown: Vec<Pod> = pods
+            .iter()
+            .map(|object| known.iter().find(|(_, known)| Arc::ptr_eq(known, object)).unwrap().0)
+            .map(|pod| Pod { going: pod.going || deleted.contains(&pod.uid()), ..pod })
+            .collect();
+        Ok(Planned {
+            written,
+            deleted,
+            writes: self.writes(view, &shown, &plan)?,
+            wake_at: plan.wake_at.map(|at| u8::try_from(at.duration_since(time(0)).as_secs()).unwrap()),
+            status: plan.status.unwrap(),
+            memory: self.memory(plan.memory),
+        })
+    }
+
+    /// The requests of a plan, in the order in which the controller sends them.
+    fn writes(&mut self, view: &View, shown: &[Pod], plan: &Plan) -> Result<Vec<Write>, String> {
+        let owners = [&plan.adopt, &plan.release, &plan.adopt_revisions, &plan.release_revisions];
+        if !owners.iter().all(|changes| changes.is_empty()) || !plan.relabel.is_empty() || !plan.duplicates.is_empty() {
+            return Err("everything is the set's own and labelled (§8.5, §11.4)".to_owned());
+        }
+        if !plan.obsolete.is_empty() {
+            return Err("two revisions are within the history's limit (§11.5)".to_owned());
+        }
+        let mut writes = Vec::new();
+        for change in &plan.revisions {
+            let (name, number) = match change {
+                RevisionChange::Create(revision) => (revision.metadata.name.clone().unwrap(), revision.revision),
+                RevisionChange::Renumber { name, revision } => (name.clone(), *revision),
+                RevisionChange::Label { .. } => return Err("every revision has its hash (§11.2)".to_owned()),
+            };
+            let template = self.revisions.iter().position(|revision| revision.metadata.name.as_ref() == Some(&name)).unwrap();
+            writes.push(Write::Revision { template: u8::try_from(template).unwrap(), number: u8::try_from(number).unwrap() });
+        }
+        for (place, creation) in plan.create.iter().enumerate() {
+            let node = (0..NODES).find(|node| node_name(*node) == creation.node).unwrap();
+            if self.template_of(creation) != view.wish.template {
+                return Err(format!("a pod is made from the template of the set, on {}", creation.node));
+            }
+            let beside = shown.iter().any(|pod| pod.node == node && pod.is_available(self.min_ready, view.clock));
+            writes.push(Write::Create { creation: self.creation(view, creation), node, beside, first: place == 0 });
+        }
+        for removal in &plan.delete {
+            let pod = shown.iter().find(|pod| uid_text(pod.uid()) == removal.uid).unwrap();
+            if self.names[pod.name as usize] != removal.name {
+                return Err(format!("name and UID of {pod} belong together"));
+            }
+            let available = pod.is_available(self.min_ready, view.clock);
+            if available && pod.template == view.wish.template {
+                return Err(format!("no available pod of the current template is deleted (§8.2, §10.4, §10.5): {pod}"));
+            }
+            let mut others = shown.iter().filter(|other| other.node == pod.node && other.uid() != pod.uid());
+            let surges = self.update["rollingUpdate"]["maxSurge"].is_number();
+            if available && surges && !others.any(|other| other.is_available(self.min_ready, view.clock)) {
+                return Err(format!("with surge an available pod goes only when another is available (§8.3, §10.5): {pod}"));
+            }
+            writes.push(Write::Delete { uid: pod.uid(), available });
+        }
+        Ok(writes)
+    }
+
+    /// The names under which a creation is tried, in this order.
+    pub(super) fn names(&mut self, creation: u32) -> Vec<u32> {
+        let attempts = &self.creations[creation as usize];
+        let names: Vec<String> = attempts.iter().map(|attempt| pod_of(attempt).metadata.name.clone().unwrap()).collect();
+        names.into_iter().map(|name| self.name(name)).collect()
+    }
+
+    /// Whether an existing pod is the one that a creation makes under the name of number `attempt`.
+    pub(super) fn is(&mut self, creation: u32, attempt: usize, existing: Pod, wish: Wish) -> bool {
+        let object = self.object(existing, 0);
+        self.creations[creation as usize][attempt].is(&self.set(wish, 0), &object)
+    }
+
+    /// Of which template a creation makes a pod.
+    pub(super) fn template(&self, creation: u32) -> u8 {
+        self.template_of(&self.creations[creation as usize][0])
+    }
+
+    /// What is remembered once the server has answered about the pod for a node.
+    pub(super) fn answered(&mut self, memory: u32, node: u8) -> u32 {
+        let mut memory = self.memories[memory as usize].clone();
+        memory.answered(&node_name(node));
+        self.memory(memory)
+    }
+
+    /// The name of the first pod of a node.
+    pub(super) fn first_name(&mut self, node: u8) -> u32 {
+        self.name(format!("d-{node}"))
+    }
+
+    fn template_of(&self, creation: &Creation) -> u8 {
+        let hash = hash(pod_of(creation).metadata.labels.as_ref());
+        let place = self.revisions.iter().position(|revision| self::hash(revision.metadata.labels.as_ref()) == hash).unwrap();
+        u8::try_from(place).unwrap()
+    }
+
+    fn creation(&mut self, view: &View, creation: &Creation) -> u32 {
+        let attempts: Vec<Creation> = creation.attempts(&self.set(view.wish, 0)).collect();
+        numbered(&mut self.creations, attempts)
+    }
+
+    fn name(&mut self, name: String) -> u32 {
+        numbered(&mut self.names, name)
+    }
+
+    fn memory(&mut self, memory: Memory) -> u32 {
+        let said = serde_json::to_string(&memory).unwrap();
+        *self.said.entry(said).or_insert_with(|| numbered(&mut self.memories, memory))
+    }
+
+    fn first_revision(&self, template: u8) -> ControllerRevision {
+        let set = self.set(Wish { template, generation: 1, revisions: [0; 2] }, 0);
+        let selector = Labels::from_object(&set.spec.as_ref().unwrap().selector).unwrap();
+        match daemonset::revision::history(&set, &selector, &[]).changes.pop() {
+            Some(RevisionChange::Create(revision)) => *revision,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn stored_revisions(&self, wish: Wish) -> Vec<Arc<ControllerRevision>> {
+        let numbered = self.revisions.iter().zip(wish.revisions).filter(|(_, number)| *number > 0);
+        numbered.map(|(revision, number)| Arc::new(ControllerRevision { revision: number.into(), ..revision.clone() })).collect()
+    }
+
+    fn set(&self, wish: Wish, observed: u8) -> DaemonSet {
+        let more = i32::from(self.sabotage == Sabotage::RaisesBudget);
+        let mut update = self.update.clone();
+        if let Some(numbers) = update["rollingUpdate"].as_object_mut() {
+            numbers.values_mut().for_each(|number| *number = json!(number.as_i64().unwrap() + i64::from(more)));
+        }
+        serde_json::from_value(json!({
+            "metadata": {"namespace": "ns", "name": "d", "uid": "u", "generation": wish.generation},
+            "spec": {"selector": {"matchLabels": {"app": "d"}}, "updateStrategy": update, "minReadySeconds": self.min_ready,
+                "template": {"metadata": {"labels": {"app": "d"}},
+                    "spec": {"containers": [{"name": "c", "image": wish.template.to_string()}]}}},
+            "status": {"desiredNumberScheduled": 0, "currentNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
+                "observedGeneration": observed},
+        }))
+        .unwrap()
+    }
+
+    fn object(&mut self, pod: Pod, version: u8) -> Arc<PodObject> {
+        if let Some(object) = self.objects.get(&(pod, version)) {
+            return object.clone();
+        }
+        let wish = Wish { template: pod.template, generation: 1, revisions: [0; 2] };
+        let hash = hash(self.revisions[usize::from(pod.template)].metadata.labels.as_ref());
+        let name = self.names[pod.name as usize].clone();
+        let mut object = template::pod(&self.set(wish, 0), &node_name(pod.node), &hash, name);
+        object.metadata.uid = Some(uid_text(pod.uid()));
+        object.metadata.resource_version = Some(version.to_string());
+        object.metadata.creation_timestamp = Some(Time(time(pod.number)));
+        object.metadata.deletion_timestamp = pod.going.then(|| Time(time(0)));
+        if pod.phase != Phase::Unbound {
+            object.spec.as_mut().unwrap().node_name = Some(node_name(pod.node));
+        }
+        let status = match pod.phase {
+            Phase::Unbound | Phase::Starting => json!({"phase": "Pending"}),
+            Phase::Ready(since) => {
+                let ready = json!({"type": "Ready", "status": "True", "lastTransitionTime": time(since).to_string()});
+                json!({"phase": "Running", "conditions": [ready]})
+            }
+            Phase::Failed => json!({"phase": "Failed"}),
+        };
+        object.status = serde_json::from_value(status).unwrap();
+        let object = Arc::new(object);
+        self.objects.insert((pod, version), object.clone());
+        object
+    }
+}
+
+fn pod_of(creation: &Creation) -> &PodObject {
+    &creation.pod
+}
+
+/// The place of `one` among all, where it is put if it is new.
+fn numbered<T: PartialEq>(all: &mut Vec<T>, one: T) -> u32 {
+    let place = all.iter().position(|other| *other == one).unwrap_or_else(|| {
+        all.push(one);
+        all.len() - 1
+    });
+    u32::try_from(place).expect("the model is small")
+}
+
+fn hash(labels: Option<&BTreeMap<String, String>>) -> String {
+    labels.and_then(|labels| labels.get(HASH_LABEL)).cloned().unwrap()
+}
+
+fn node_name(node: u8) -> String {
+    format!("n{node}")
+}
+
+fn uid_text((node, number): (u8, u8)) -> String {
+    format!("n{node}-{number}")
+}
+
+fn time(second: u8) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + i64::from(second)).unwrap()
+}
