@@ -7,7 +7,10 @@ use crate::{
     state::{NODES, Phase, Pod, State, Wish, Write},
 };
 use serde_json::json;
-use std::sync::Arc;
+use std::{
+    fmt::{self, Display},
+    sync::Arc,
+};
 
 /// How the set is updated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,21 @@ pub(super) struct Setting {
     pub(super) sabotage: Sabotage,
 }
 
+impl Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { update, min_ready, running, changes, faults, lag, stale_list, count_lost, sabotage } = self;
+        write!(f, "{update:?}, {changes} changes, {faults} faults, cache {lag} behind")?;
+        let more = [
+            (*min_ready > 0, format!("ready for {min_ready} s")),
+            (!running, "from nothing".to_owned()),
+            (*stale_list, "stale lists".to_owned()),
+            (*count_lost, "lost answers count".to_owned()),
+            (*sabotage != Sabotage::None, format!("{sabotage:?}")),
+        ];
+        more.iter().filter(|(holds, _)| *holds).try_for_each(|(_, what)| write!(f, ", {what}"))
+    }
+}
+
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -53,9 +71,13 @@ pub(super) enum Action {
     /// It sends the next request of its plan.
     Send(Answer),
     /// It starts anew; it may list what was true before.
-    Crash { stale: bool },
+    Crash {
+        stale: bool,
+    },
     /// The cache sees the next change; it may see it once more later.
-    See { again: bool },
+    See {
+        again: bool,
+    },
     /// The controller's cache sees the set, or its revisions, as they are.
     SeeSet,
     SeeRevisions,

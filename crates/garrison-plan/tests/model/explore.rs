@@ -158,7 +158,7 @@ impl<M: Model> Graph<M> {
         }
         steps.reverse();
         steps.extend(further.iter().filter_map(|(place, action)| Some((*place, (*action)?))));
-        let line = |(place, action): &(usize, M::Action)| format!("{}\n       {action:?}", self.states[*place]);
+        let line = |(place, action): &(usize, M::Action)| format!("{}\n     {action:?}", self.states[*place]);
         Counterexample { broken, trace: steps.iter().map(line).collect() }
     }
 

@@ -177,26 +177,30 @@ fn upsert(pods: &mut Vec<Pod>, pod: Pod) {
 
 impl Display for Pod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { node, number, template, phase, going, name } = self;
-        let template = if *template == 0 { 'A' } else { 'B' };
-        write!(f, "n{node}/{number}:{template}-{phase:?}{}#{name}", if *going { "-going" } else { "" })
+        let Self { node, number, template, phase, going, .. } = self;
+        let going = if *going { "+going" } else { "" };
+        write!(f, "n{node}/{number}:{}:{phase:?}{going}", template_name(*template))
     }
 }
 
-fn list<T: Display>(all: impl IntoIterator<Item = T>) -> String {
-    all.into_iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" ")
+impl Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.gone { write!(f, "n{}/{}:gone", self.pod.node, self.pod.number) } else { self.pod.fmt(f) }
+    }
 }
 
 impl Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |all: Vec<String>| if all.is_empty() { "nothing".to_owned() } else { all.join(" ") };
         let Wish { template, generation, .. } = self.wish;
-        let template = if template == 0 { 'A' } else { 'B' };
-        write!(f, "template {template} (generation {generation}), at {} s, truth [{}]", self.clock, list(&self.pods))?;
-        let unseen =
-            self.queue.iter().map(|event| if event.gone { format!("{} gone", event.pod) } else { event.pod.to_string() });
-        write!(f, "\n       cache [{}], unseen [{}]", list(&self.cache), list(unseen))?;
-        write!(f, ", set seen: {}, plan {:?}", self.seen == self.wish, self.writes)?;
-        let written = self.written.iter().map(|(pod, version)| format!("{pod}@{version}"));
-        write!(f, ", written [{}], deleted {:?}", list(written), self.deleted)
+        write!(f, "template {}, generation {generation}", template_name(template))?;
+        write!(f, ", pods {}", list(self.pods.iter().map(ToString::to_string).collect()))?;
+        write!(f, ", unseen {}", list(self.queue.iter().map(ToString::to_string).collect()))?;
+        write!(f, "{}", if self.seen == self.wish { "" } else { " and the set or a revision" })?;
+        write!(f, ", planned {}", list(self.writes.iter().map(|write| format!("{write:?}")).collect()))
     }
+}
+
+fn template_name(template: u8) -> char {
+    char::from(b'A' + template)
 }
