@@ -191,7 +191,7 @@ impl Cluster {
 
     /// As the controller does: under the next name if another pod has the first.
     fn create(&mut self, next: &mut State, creation: u32, node: u8) -> Result<Pod, String> {
-        for (attempt, name) in self.planner.names(creation).into_iter().enumerate() {
+        for (attempt, name) in self.planner.names(creation, next.made[usize::from(node)]).into_iter().enumerate() {
             match next.pods.iter().find(|pod| pod.name == name).copied() {
                 Some(existing) if self.planner.is(creation, attempt, existing, next.seen) => return Ok(existing),
                 Some(_) => {}
@@ -398,9 +398,9 @@ impl Model for Cluster {
                 next.wish.generation += 1;
                 next.changes_left -= 1;
             }
-            Action::Delete(uid) => next.delete(pod(uid)),
-            Action::Fail(uid) => next.put(Pod { phase: Phase::Failed, ..pod(uid) }),
-            Action::Unready(uid) => next.put(Pod { phase: Phase::Starting, ..pod(uid) }),
+            Action::Delete(uid) => next.harm(uid, |state, pod| state.delete(pod)),
+            Action::Fail(uid) => next.harm(uid, |state, pod| state.put(Pod { phase: Phase::Failed, ..pod })),
+            Action::Unready(uid) => next.harm(uid, |state, pod| state.put(Pod { phase: Phase::Starting, ..pod })),
         }
         if Self::is_disturbance(action) && action != Action::ChangeTemplate {
             next.faults_left -= 1;

@@ -112,12 +112,12 @@ fn a_budget_too_large_is_noticed() {
 
 #[test]
 fn forgotten_writes_are_noticed() {
-    breaks(Setting { sabotage: Sabotage::ForgetsWrites, ..SETTING }, "§");
+    breaks(Setting { sabotage: Sabotage::ForgetsWrites, changes: 2, faults: 0, ..SETTING }, "§10.4");
 }
 
 #[test]
-fn forgotten_names_are_noticed() {
-    breaks(Setting { sabotage: Sabotage::ForgetsNames, ..SETTING }, "§8.2");
+fn names_left_to_the_server_are_noticed() {
+    breaks(Setting { sabotage: Sabotage::LeavesNames, ..SETTING }, "§8.2");
 }
 
 /// Why the first list must be asked of the store and not of a cache.

@@ -27,8 +27,8 @@ pub(super) enum Sabotage {
     None,
     /// Own writes are not laid over the cache.
     ForgetsWrites,
-    /// Names of pods are not kept until it is known what became of them.
-    ForgetsNames,
+    /// Names of pods are left to the server, so each request makes another pod.
+    LeavesNames,
     /// One more is allowed than the set says.
     RaisesBudget,
 }
@@ -139,14 +139,13 @@ impl Planner {
         let pods = pace.overlay(reached, || cache, now);
         let deleting = pace.deleting();
         let deleted: Vec<_> = view.deleted.iter().copied().filter(|uid| deleting.contains(&uid_text(*uid))).collect();
-        let forgets = self.sabotage == Sabotage::ForgetsNames;
         let plan = daemonset::plan(&Observed {
             set: &self.set(view.wish, view.observed),
             nodes: &self.nodes,
             pods: &pods,
             deleting: &deleting,
             revisions: &self.stored_revisions(view.wish),
-            memory: &self.memories[if forgets { 0 } else { view.memory as usize }],
+            memory: &self.memories[view.memory as usize],
             now,
         });
         let shown: Vec<Pod> = pods
@@ -158,7 +157,9 @@ impl Planner {
             written,
             deleted,
             writes: self.writes(view, &shown, &plan)?,
-            wake_at: plan.wake_at.map(|at| u8::try_from(at.duration_since(time(0)).as_secs()).unwrap()),
+            wake_at: plan
+                .wake_at
+                .map(|at| u8::try_from(at.duration_since(time(0)).as_secs()).expect("few failures, short pauses")),
             status: plan.status.unwrap(),
             memory: self.memory(plan.memory),
         })
@@ -210,10 +211,13 @@ impl Planner {
         Ok(writes)
     }
 
-    /// The names under which a creation is tried, in this order.
-    pub(super) fn names(&mut self, creation: u32) -> Vec<u32> {
+    /// The names under which a creation is tried, in this order; `made` is how many pods there have been.
+    pub(super) fn names(&mut self, creation: u32, made: u8) -> Vec<u32> {
         let attempts = &self.creations[creation as usize];
-        let names: Vec<String> = attempts.iter().map(|attempt| pod_of(attempt).metadata.name.clone().unwrap()).collect();
+        let names: Vec<String> = match self.sabotage {
+            Sabotage::LeavesNames => vec![format!("{}-{made}", attempts[0].node)],
+            _ => attempts.iter().map(|attempt| pod_of(attempt).metadata.name.clone().unwrap()).collect(),
+        };
         names.into_iter().map(|name| self.name(name)).collect()
     }
 

@@ -140,6 +140,16 @@ impl State {
         }
     }
 
+    /// Somebody else takes a pod away. If it was Ready, then from now on it is not the controller's doing that none is
+    /// available, and it may take long to hear of it.
+    pub(super) fn harm(&mut self, uid: (u8, u8), harm: impl FnOnce(&mut Self, Pod)) {
+        let pod = *self.pods.iter().find(|pod| pod.uid() == uid).expect("actions are of pods that are there");
+        if matches!(pod.phase, Phase::Ready(_)) {
+            self.down &= !(1 << pod.node);
+        }
+        harm(self, pod);
+    }
+
     /// Shows the next change to the cache, and perhaps again later.
     pub(super) fn deliver(&mut self, again: bool) {
         let Event { pod, gone } = self.queue[0];
