@@ -5,7 +5,7 @@
 use crate::state::{NODES, Phase, Pod, Wish, Write};
 use garrison_api::selector::Labels;
 use garrison_plan::daemonset::{
-    self, Creation, Memory, Observed, Plan, daemon_pod::HASH_LABEL, pace::Pace, revision::RevisionChange, template,
+    self, Creation, Memory, Observed, Plan, Removal, daemon_pod::HASH_LABEL, pace::Pace, revision::RevisionChange, template,
 };
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -17,7 +17,7 @@ use k8s_openapi::{
 };
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -59,12 +59,22 @@ pub(super) struct Planned {
     pub(super) status: DaemonSetStatus,
 }
 
+/// The cache with own writes laid over it.
+struct Overlay {
+    pods: Vec<Arc<PodObject>>,
+    deleting: BTreeSet<String>,
+    /// The writes that were not seen yet.
+    unseen: Vec<(Pod, u8)>,
+}
+
 pub(super) struct Planner {
-    /// The update strategy, and how long pods must be Ready.
-    update: Value,
+    surges: bool,
+    /// How long pods must be Ready.
     min_ready: u8,
     sabotage: Sabotage,
     nodes: Vec<Arc<Node>>,
+    /// The set with each template.
+    sets: Vec<DaemonSet>,
     /// The revision of each template, as the planner makes it.
     revisions: Vec<ControllerRevision>,
     objects: HashMap<(Pod, u8), Arc<PodObject>>,
@@ -81,10 +91,11 @@ impl Planner {
     pub(super) fn new(update: Value, min_ready: u8, sabotage: Sabotage) -> Self {
         let node = |number| json!({"metadata": {"name": node_name(number)}});
         let mut planner = Self {
-            update,
+            surges: update["rollingUpdate"]["maxSurge"].is_number(),
             min_ready,
             sabotage,
             nodes: (0..NODES).map(|number| Arc::new(serde_json::from_value(node(number)).unwrap())).collect(),
+            sets: (0..2).map(|template| set(template, &update, min_ready, sabotage)).collect(),
             revisions: Vec::new(),
             objects: HashMap::new(),
             names: Vec::new(),
@@ -114,31 +125,10 @@ impl Planner {
     }
 
     fn ask(&mut self, view: &View) -> Result<Planned, String> {
-        let now = time(view.clock);
         let known = view.cache.iter().chain(&view.written);
         let known: Vec<_> = known.map(|(pod, version)| (*pod, self.object(*pod, *version))).collect();
-        let cache: Vec<_> = known[..view.cache.len()].iter().map(|(_, object)| object.clone()).collect();
-        let reached = |version: &str| version.parse::<u8>().is_ok_and(|version| version <= view.newest);
-        let mut written = Vec::new();
-        let mut pace = Pace::default();
-        for (pod, version) in &view.written {
-            let object = self.object(*pod, *version);
-            // Pods are held or let go each for itself, so one at a time tells which.
-            let mut alone = Pace::default();
-            alone.written(object.clone(), now);
-            alone.overlay(reached, || cache.clone(), now);
-            if !alone.is_settled() {
-                written.push((*pod, *version));
-            }
-            pace.written(object, now);
-        }
-        view.deleted.iter().for_each(|uid| pace.deleted(&uid_text(*uid), now));
-        if self.sabotage == Sabotage::ForgetsWrites {
-            pace = Pace::default();
-        }
-        let pods = pace.overlay(reached, || cache, now);
-        let deleting = pace.deleting();
-        let deleted: Vec<_> = view.deleted.iter().copied().filter(|uid| deleting.contains(&uid_text(*uid))).collect();
+        let (cache, written) = known.split_at(view.cache.len());
+        let Overlay { pods, deleting, unseen } = self.lay_over(view, cache, written);
         let plan = daemonset::plan(&Observed {
             set: &self.set(view.wish, view.observed),
             nodes: &self.nodes,
@@ -146,23 +136,47 @@ impl Planner {
             deleting: &deleting,
             revisions: &self.stored_revisions(view.wish),
             memory: &self.memories[view.memory as usize],
-            now,
+            now: time(view.clock),
         });
+        let of_object = |object| known.iter().find(|(_, known)| Arc::ptr_eq(known, object)).unwrap().0;
         let shown: Vec<Pod> = pods
             .iter()
-            .map(|object| known.iter().find(|(_, known)| Arc::ptr_eq(known, object)).unwrap().0)
-            .map(|pod| Pod { going: pod.going || deleted.contains(&pod.uid()), ..pod })
+            .map(of_object)
+            .map(|pod| Pod { going: pod.going || deleting.contains(&uid_text(pod.uid())), ..pod })
             .collect();
+        let seconds = |at: Timestamp| u8::try_from(at.duration_since(time(0)).as_secs()).expect("few failures, short pauses");
         Ok(Planned {
-            written,
-            deleted,
+            written: unseen,
+            deleted: view.deleted.iter().copied().filter(|uid| deleting.contains(&uid_text(*uid))).collect(),
             writes: self.writes(view, &shown, &plan)?,
-            wake_at: plan
-                .wake_at
-                .map(|at| u8::try_from(at.duration_since(time(0)).as_secs()).expect("few failures, short pauses")),
+            wake_at: plan.wake_at.map(seconds),
             status: plan.status.unwrap(),
             memory: self.memory(plan.memory),
         })
+    }
+
+    fn lay_over(&self, view: &View, cache: &[(Pod, Arc<PodObject>)], written: &[(Pod, Arc<PodObject>)]) -> Overlay {
+        let now = time(view.clock);
+        let reached = |version: &str| version.parse::<u8>().is_ok_and(|version| version <= view.newest);
+        let list = || cache.iter().map(|(_, object)| object.clone()).collect();
+        let mut pace = Pace::default();
+        if self.sabotage != Sabotage::ForgetsWrites {
+            written.iter().for_each(|(_, object)| pace.written(object.clone(), now));
+            view.deleted.iter().for_each(|uid| pace.deleted(&uid_text(*uid), now));
+        }
+        // Pods are held or let go each for itself, so one at a time tells which.
+        let is_unseen = |object: &Arc<PodObject>| {
+            let mut alone = Pace::default();
+            alone.written(object.clone(), now);
+            alone.overlay(reached, list, now);
+            !alone.is_settled()
+        };
+        let unseen = view.written.iter().zip(written).filter(|(_, (_, object))| is_unseen(object));
+        Overlay {
+            pods: pace.overlay(reached, list, now),
+            deleting: pace.deleting(),
+            unseen: unseen.map(|(written, _)| *written).collect(),
+        }
     }
 
     /// The requests of a plan, in the order in which the controller sends them.
@@ -174,41 +188,50 @@ impl Planner {
         if !plan.obsolete.is_empty() {
             return Err("two revisions are within the history's limit (§11.5)".to_owned());
         }
-        let mut writes = Vec::new();
-        for change in &plan.revisions {
-            let (name, number) = match change {
-                RevisionChange::Create(revision) => (revision.metadata.name.clone().unwrap(), revision.revision),
-                RevisionChange::Renumber { name, revision } => (name.clone(), *revision),
-                RevisionChange::Label { .. } => return Err("every revision has its hash (§11.2)".to_owned()),
-            };
-            let template = self.revisions.iter().position(|revision| revision.metadata.name.as_ref() == Some(&name)).unwrap();
-            writes.push(Write::Revision { template: u8::try_from(template).unwrap(), number: u8::try_from(number).unwrap() });
-        }
+        let revisions = plan.revisions.iter().map(|change| self.revision_write(change));
+        let mut writes: Vec<Write> = revisions.collect::<Result<_, _>>()?;
         for (place, creation) in plan.create.iter().enumerate() {
             let node = (0..NODES).find(|node| node_name(*node) == creation.node).unwrap();
             if self.template_of(creation) != view.wish.template {
-                return Err(format!("a pod is made from the template of the set, on {}", creation.node));
+                return Err(format!("a pod is made from the template of the set (§7.1), on {}", creation.node));
             }
-            let beside = shown.iter().any(|pod| pod.node == node && pod.is_available(self.min_ready, view.clock));
+            let beside = shown.iter().any(|pod| pod.node == node && self.is_available(pod, view));
             writes.push(Write::Create { creation: self.creation(view, creation), node, beside, first: place == 0 });
         }
         for removal in &plan.delete {
-            let pod = shown.iter().find(|pod| uid_text(pod.uid()) == removal.uid).unwrap();
-            if self.names[pod.name as usize] != removal.name {
-                return Err(format!("name and UID of {pod} belong together"));
-            }
-            let available = pod.is_available(self.min_ready, view.clock);
-            if available && pod.template == view.wish.template {
-                return Err(format!("no available pod of the current template is deleted (§8.2, §10.4, §10.5): {pod}"));
-            }
-            let mut others = shown.iter().filter(|other| other.node == pod.node && other.uid() != pod.uid());
-            let surges = self.update["rollingUpdate"]["maxSurge"].is_number();
-            if available && surges && !others.any(|other| other.is_available(self.min_ready, view.clock)) {
-                return Err(format!("with surge an available pod goes only when another is available (§8.3, §10.5): {pod}"));
-            }
-            writes.push(Write::Delete { uid: pod.uid(), available });
+            writes.push(self.delete_write(view, shown, removal)?);
         }
         Ok(writes)
+    }
+
+    fn revision_write(&self, change: &RevisionChange) -> Result<Write, String> {
+        let (name, number) = match change {
+            RevisionChange::Create(revision) => (revision.metadata.name.as_ref().unwrap(), revision.revision),
+            RevisionChange::Renumber { name, revision } => (name, *revision),
+            RevisionChange::Label { .. } => return Err("every revision has its hash (§11.2)".to_owned()),
+        };
+        let template = self.revisions.iter().position(|revision| revision.metadata.name.as_ref() == Some(name)).unwrap();
+        Ok(Write::Revision { template: u8::try_from(template).unwrap(), number: u8::try_from(number).unwrap() })
+    }
+
+    fn delete_write(&self, view: &View, shown: &[Pod], removal: &Removal) -> Result<Write, String> {
+        let pod = shown.iter().find(|pod| uid_text(pod.uid()) == removal.uid).unwrap();
+        if self.names[pod.name as usize] != removal.name {
+            return Err(format!("name and UID of {pod} belong together"));
+        }
+        let available = self.is_available(pod, view);
+        if available && pod.template == view.wish.template {
+            return Err(format!("no available pod of the current template is deleted (§8.2, §10.4, §10.5): {pod}"));
+        }
+        let mut others = shown.iter().filter(|other| other.node == pod.node && other.uid() != pod.uid());
+        if available && self.surges && !others.any(|other| self.is_available(other, view)) {
+            return Err(format!("with surge an available pod goes only when another is available (§8.3, §10.5): {pod}"));
+        }
+        Ok(Write::Delete { uid: pod.uid(), available })
+    }
+
+    fn is_available(&self, pod: &Pod, view: &View) -> bool {
+        pod.is_available(self.min_ready, view.clock)
     }
 
     /// The names under which a creation is tried, in this order; `made` is how many pods there have been.
@@ -251,8 +274,13 @@ impl Planner {
     }
 
     fn creation(&mut self, view: &View, creation: &Creation) -> u32 {
-        let attempts: Vec<Creation> = creation.attempts(&self.set(view.wish, 0)).collect();
-        numbered(&mut self.creations, attempts)
+        let known = self.creations.iter().position(|attempts| attempts[0] == *creation);
+        let place = known.unwrap_or_else(|| {
+            let attempts = creation.attempts(&self.set(view.wish, 0)).collect();
+            self.creations.push(attempts);
+            self.creations.len() - 1
+        });
+        place.try_into().expect("the model is small")
     }
 
     fn name(&mut self, name: String) -> u32 {
@@ -279,20 +307,10 @@ impl Planner {
     }
 
     fn set(&self, wish: Wish, observed: u8) -> DaemonSet {
-        let more = i32::from(self.sabotage == Sabotage::RaisesBudget);
-        let mut update = self.update.clone();
-        if let Some(numbers) = update["rollingUpdate"].as_object_mut() {
-            numbers.values_mut().for_each(|number| *number = json!(number.as_i64().unwrap() + i64::from(more)));
-        }
-        serde_json::from_value(json!({
-            "metadata": {"namespace": "ns", "name": "d", "uid": "u", "generation": wish.generation},
-            "spec": {"selector": {"matchLabels": {"app": "d"}}, "updateStrategy": update, "minReadySeconds": self.min_ready,
-                "template": {"metadata": {"labels": {"app": "d"}},
-                    "spec": {"containers": [{"name": "c", "image": wish.template.to_string()}]}}},
-            "status": {"desiredNumberScheduled": 0, "currentNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
-                "observedGeneration": observed},
-        }))
-        .unwrap()
+        let mut set = self.sets[usize::from(wish.template)].clone();
+        set.metadata.generation = Some(wish.generation.into());
+        set.status.get_or_insert_default().observed_generation = Some(observed.into());
+        set
     }
 
     fn object(&mut self, pod: Pod, version: u8) -> Arc<PodObject> {
@@ -323,6 +341,21 @@ impl Planner {
         self.objects.insert((pod, version), object.clone());
         object
     }
+}
+
+fn set(template: u8, update: &Value, min_ready: u8, sabotage: Sabotage) -> DaemonSet {
+    let more = i64::from(sabotage == Sabotage::RaisesBudget);
+    let mut update = update.clone();
+    if let Some(numbers) = update["rollingUpdate"].as_object_mut() {
+        numbers.values_mut().for_each(|number| *number = json!(number.as_i64().unwrap() + more));
+    }
+    serde_json::from_value(json!({
+        "metadata": {"namespace": "ns", "name": "d", "uid": "u"},
+        "spec": {"selector": {"matchLabels": {"app": "d"}}, "updateStrategy": update, "minReadySeconds": min_ready,
+            "template": {"metadata": {"labels": {"app": "d"}},
+                "spec": {"containers": [{"name": "c", "image": template.to_string()}]}}},
+    }))
+    .unwrap()
 }
 
 fn pod_of(creation: &Creation) -> &PodObject {
