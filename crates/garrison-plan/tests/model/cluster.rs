@@ -143,9 +143,10 @@ impl Cluster {
     fn send(&mut self, next: &mut State, answer: Answer) -> Result<(), String> {
         let write = next.writes.remove(0);
         match write {
-            Write::Revision { template, number } => {
-                if answer != Answer::LostAndNotDone {
-                    next.wish.revisions[usize::from(template)] = number;
+            Write::Revision { template, number, new } => {
+                let stored = &mut next.wish.revisions[usize::from(template)];
+                if answer != Answer::LostAndNotDone && new == (*stored == 0) {
+                    *stored = number;
                 }
                 if answer != Answer::Given {
                     // The plan is given up, and so is its status.
@@ -424,6 +425,10 @@ impl Model for Cluster {
                 return Err(format!("in the end each pod is of the current template, unlike that on n{node} (§10)"));
             }
             updated += current;
+        }
+        let [first, second] = state.wish.revisions;
+        if (state.wish.template == 0) != (first > second) {
+            return Err("in the end the current revision has the highest number (§11.1)".to_owned());
         }
         let status = &planned.status;
         let always = [status.desired_number_scheduled, status.current_number_scheduled, status.number_ready];

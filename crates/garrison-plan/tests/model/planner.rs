@@ -205,13 +205,13 @@ impl Planner {
     }
 
     fn revision_write(&self, change: &RevisionChange) -> Result<Write, String> {
-        let (name, number) = match change {
-            RevisionChange::Create(revision) => (revision.metadata.name.as_ref().unwrap(), revision.revision),
-            RevisionChange::Renumber { name, revision } => (name, *revision),
+        let (name, number, new) = match change {
+            RevisionChange::Create(revision) => (revision.metadata.name.as_ref().unwrap(), revision.revision, true),
+            RevisionChange::Renumber { name, revision } => (name, *revision, false),
             RevisionChange::Label { .. } => return Err("every revision has its hash (§11.2)".to_owned()),
         };
         let template = self.revisions.iter().position(|revision| revision.metadata.name.as_ref() == Some(name)).unwrap();
-        Ok(Write::Revision { template: u8::try_from(template).unwrap(), number: u8::try_from(number).unwrap() })
+        Ok(Write::Revision { template: u8::try_from(template).unwrap(), number: u8::try_from(number).unwrap(), new })
     }
 
     fn delete_write(&self, view: &View, shown: &[Pod], removal: &Removal) -> Result<Write, String> {

@@ -68,8 +68,8 @@ pub(super) struct Wish {
 /// One request of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Write {
-    /// Make the revision of a template, or give it another number.
-    Revision { template: u8, number: u8 },
+    /// Make the revision of a template unless it exists, or give it another number.
+    Revision { template: u8, number: u8, new: bool },
     /// Make a pod. Beside an available one, as far as is known? As the first of the plan?
     Create { creation: u32, node: u8, beside: bool, first: bool },
     /// Delete a pod. One that was available, as far as is known?
