@@ -144,6 +144,7 @@ mod tests {
                     "{name}.{field}: {}",
                     of.type_name
                 );
+                assert!(of.via.is_none() || !["apiVersion", "kind"].contains(&field.as_str()), "{name} lies in an envelope");
             }
         }
     }
