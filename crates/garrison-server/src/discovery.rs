@@ -2,8 +2,9 @@
 
 use crate::{
     Server,
+    accept::JSON,
     request::Call,
-    respond::{self, JSON, Response},
+    respond::{self, Response},
     router,
 };
 use bytes::Bytes;
@@ -95,7 +96,7 @@ fn openapi_v3(call: &Call, document: &'static [u8]) -> Response {
     let tag = tag(document);
     let mut response = match is_known(call, &tag) {
         true => respond::bytes(StatusCode::NOT_MODIFIED, JSON, Bytes::new()),
-        false => respond::parts(&call.headers, document.len(), document.chunks(32 << 10).map(Bytes::from_static)),
+        false => respond::parts(&call.headers, JSON, document.len(), document.chunks(32 << 10).map(Bytes::from_static)),
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, tag);

@@ -1,7 +1,7 @@
 //! Opening, serving over TLS, closing, and everything that is not an object.
 
 use super::{Cluster, config, read, revision};
-use crate::{Error, Server, identity::User, respond};
+use crate::{Error, Server, accept::Encoding, identity::User, respond};
 use http::StatusCode;
 use http_body_util::{BodyExt, Empty};
 use serde_json::{Value, json};
@@ -186,6 +186,6 @@ async fn both_versions_of_http_are_served_over_tls() {
 
 #[tokio::test]
 async fn refusals_say_when_to_try_again() {
-    let response = respond::refusal(&garrison_api::Status::too_many_requests("slow down", 3));
+    let response = respond::refusal(Encoding::Json, &garrison_api::Status::too_many_requests("slow down", 3));
     assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &http::HeaderValue::from_static("3")));
 }
