@@ -82,7 +82,7 @@ impl<'a> MediaRange<'a> {
         matches!(self.parameter("stream"), None | Some("" | "watch"))
     }
 
-    /// Specific ranges come before wildcards of the same quality.
+    /// Specific ranges come before wildcards of the same quality. Upstream refuses none of quality zero: it comes last.
     fn order(&self) -> (Reverse<u32>, bool) {
         let quality =
             self.parameter("q").and_then(|text| text.parse::<f32>().ok()).filter(|quality| (0.0..=1.0).contains(quality));

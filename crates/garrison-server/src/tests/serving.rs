@@ -45,6 +45,28 @@ async fn documents_are_spared_those_who_have_them() {
 }
 
 #[tokio::test]
+async fn groups_are_told_in_the_form_that_is_asked_for() {
+    let cluster = Cluster::new().await;
+    let aggregated = |version: &str| format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
+    let (v2, beta, unknown) = (aggregated("v2"), aggregated("v2beta1"), aggregated("v3"));
+    let (old, new) = (json!("apidiscovery.k8s.io/v2beta1"), json!("apidiscovery.k8s.io/v2"));
+    for (accept, code, version) in [
+        (String::new(), 200, json!("v1")),
+        (format!("{beta};q=0.5,{v2};q=0.6"), 200, new),
+        (format!("{unknown},{beta},{v2}"), 200, old),
+        (unknown, 200, json!("v1")),
+        (format!("application/json,{v2}"), 200, json!("v1")),
+        ("application/vnd.kubernetes.protobuf, */*".into(), 200, json!("v1")),
+        ("application/vnd.kubernetes.protobuf,application/json".into(), 200, json!("v1")),
+        ("text/html".into(), 406, json!("v1")),
+    ] {
+        let response = cluster.send("GET /apis", &[("accept", &accept)], "").await;
+        let (found, document) = read(response).await;
+        assert_eq!((found, &document["apiVersion"]), (code, &version), "{accept}");
+    }
+}
+
+#[tokio::test]
 async fn health_is_told() {
     let cluster = Cluster::new().await;
     for path in ["/healthz", "/livez", "/readyz", "/readyz/store", "/livez?exclude=store"] {
