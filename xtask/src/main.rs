@@ -127,6 +127,10 @@ fn inlined(
     own: &BTreeMap<String, Map<String, Value>>,
     markers: &markers::Markers,
 ) -> Option<Map<String, Value>> {
+    // The type of an object lies in its envelope. `Binding.target` has a `kind` too, and is no embedded message.
+    if matches!(json_name, "apiVersion" | "kind") {
+        return None;
+    }
     let package = name.rsplit_once('.')?.0;
     own.values().find_map(|embedding| {
         let message = format!("{package}.{}", embedding["message"].as_str()?);

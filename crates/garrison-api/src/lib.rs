@@ -5,6 +5,7 @@
 //! The doors:
 //! - [`resource`]: the table of kinds; adding a kind is adding a row.
 //! - [`decode`]: bytes of a request body (JSON, YAML, protobuf) to a JSON value, with strict field validation.
+//! - [`encode`]: a JSON value to protobuf, for clients that ask for it.
 //! - [`prepare`]: the one way to a storable object: default, reset what a caller may not set, validate, generation.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`selector`]: label and field selectors.
@@ -15,6 +16,7 @@
 pub mod decode;
 pub mod defaults;
 pub mod discovery;
+pub mod encode;
 pub mod names;
 pub mod openapi;
 pub mod patch;

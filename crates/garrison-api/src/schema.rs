@@ -80,12 +80,15 @@ pub struct Field {
     /// Keys of a list of type `map`.
     #[serde(default)]
     pub list_map_keys: Vec<String>,
+    /// What [`Self::referred`] has found.
+    #[serde(skip)]
+    found: OnceLock<Option<&'static Type>>,
 }
 
 impl Field {
     /// The type of the field, or of its elements, if it is none of the primitives.
     pub fn referred(&self) -> Option<&'static Type> {
-        graph().get(&self.type_name)
+        *self.found.get_or_init(|| graph().get(&self.type_name))
     }
 
     /// Whether a strategic merge merges the field's elements.
@@ -144,6 +147,7 @@ mod tests {
                     "{name}.{field}: {}",
                     of.type_name
                 );
+                assert!(of.via.is_none() || !["apiVersion", "kind"].contains(&field.as_str()), "{name} lies in an envelope");
             }
         }
     }

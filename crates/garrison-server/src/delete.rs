@@ -2,6 +2,7 @@
 
 use crate::{
     Server,
+    accept::JSON,
     form::{Form, Shape},
     read::{self, restrict_node_to},
     request::{Call, FieldValidation, ListOptions, Target, WriteOptions},
@@ -43,7 +44,7 @@ pub(crate) async fn delete(server: &Server, call: &Call, target: &Target, body: 
         Deleted::Gone(object) if !returns_object(resource) => {
             let uid = write::text(&object.shown(), "uid").to_owned();
             let details = json!({"name": target.name()?, "group": resource.group, "kind": resource.plural, "uid": uid});
-            respond::success(StatusCode::OK, Some(details))
+            respond::success(StatusCode::OK, form.encoding(), Some(details))
         }
         Deleted::Gone(object) | Deleted::Marked(object) => {
             write::answer(StatusCode::OK, form, &Written { object, warnings: Vec::new() })
@@ -109,7 +110,7 @@ pub(crate) async fn delete_collection(server: &Server, call: &Call, target: &Tar
     let deletions = page.entries.clone().into_iter().map(|entry| delete_selected(server, call, target, &options, entry));
     stream::iter(deletions).buffered(AT_ONCE).try_collect::<()>().await?;
     let metadata = json!({"resourceVersion": server.storage().revision().await?.to_string()});
-    Ok(read::list_of(call, form, target.resource(), &metadata, page.entries))
+    Ok(read::list_of(call, form, target.resource(), &metadata, page.entries).await)
 }
 
 /// Deletes one object of a collection; that somebody else was faster is as good.
@@ -152,7 +153,7 @@ pub(crate) fn options(call: &Call, body: &Bytes) -> Result<DeleteOptions, Status
 
 /// Clients send `DeleteOptions` in whatever group version they work with; all mean the same.
 fn in_core_group(call: &Call, body: &Bytes) -> Bytes {
-    if !write::content_type(call).starts_with(respond::JSON) {
+    if !write::content_type(call).starts_with(JSON) {
         return body.clone();
     }
     match serde_json::from_slice::<Value>(body) {

@@ -2,8 +2,9 @@
 
 use crate::{
     Server,
+    accept::{self, Encoding, JSON},
     request::Call,
-    respond::{self, JSON, Response},
+    respond::{self, Response},
     router,
 };
 use bytes::Bytes;
@@ -58,27 +59,20 @@ pub(crate) fn answer(server: &Server, call: &Call, segments: &[&str]) -> Result<
 fn aggregated_form(call: &Call) -> Result<Option<(Aggregated, &'static str)>, Status> {
     const V2: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     const V2_BETA: &str = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
-    let accept = call.header(header::ACCEPT);
-    for range in accept.split(',').map(str::trim) {
-        let mut parts = range.split(';').map(str::trim);
-        if !matches!(parts.next(), Some("application/json" | "application/*" | "*/*")) {
-            continue;
-        }
-        let parts: Vec<&str> = parts.collect();
-        if !parts.iter().any(|part| part.starts_with("as=")) {
-            return Ok(None);
-        }
-        if parts.contains(&"g=apidiscovery.k8s.io") && parts.contains(&"as=APIGroupDiscoveryList") {
-            if parts.contains(&"v=v2") {
-                return Ok(Some((Aggregated::V2, V2)));
-            }
-            if parts.contains(&"v=v2beta1") {
+    let ranges = accept::ranges(&call.headers);
+    let in_json: Vec<_> = ranges.iter().filter(|range| range.takes(Encoding::Json)).collect();
+    for range in &in_json {
+        let Some(form) = range.parameter("as") else { return Ok(None) };
+        match (form, range.parameter("g"), range.parameter("v")) {
+            ("APIGroupDiscoveryList", Some("apidiscovery.k8s.io"), Some("v2")) => return Ok(Some((Aggregated::V2, V2))),
+            ("APIGroupDiscoveryList", Some("apidiscovery.k8s.io"), Some("v2beta1")) => {
                 return Ok(Some((Aggregated::V2Beta1, V2_BETA)));
             }
+            _ => {}
         }
     }
-    // Clients that ask for nothing in particular, or for protobuf first, get plain JSON.
-    if accept.is_empty() || accept.contains("application/json") { Ok(None) } else { Err(Status::not_acceptable(JSON)) }
+    // Clients that ask for nothing in particular, or for a form that is not known here, get plain JSON.
+    if ranges.is_empty() || !in_json.is_empty() { Ok(None) } else { Err(Status::not_acceptable(JSON)) }
 }
 
 fn openapi_v2(call: &Call) -> Response {
@@ -95,7 +89,7 @@ fn openapi_v3(call: &Call, document: &'static [u8]) -> Response {
     let tag = tag(document);
     let mut response = match is_known(call, &tag) {
         true => respond::bytes(StatusCode::NOT_MODIFIED, JSON, Bytes::new()),
-        false => respond::parts(&call.headers, document.len(), document.chunks(32 << 10).map(Bytes::from_static)),
+        false => respond::parts(&call.headers, JSON, document.len(), document.chunks(32 << 10).map(Bytes::from_static)),
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, tag);

@@ -1,9 +1,13 @@
 //! The forms in which a client may ask for objects: whole, as rows of a table, or only their metadata.
 
-use crate::{request::Query, storage::StoredObject};
+use crate::{
+    accept::{self, Encoding, MediaRange},
+    request::Query,
+    storage::StoredObject,
+};
 use bytes::Bytes;
-use garrison_api::{Resource, Status, table, table::IncludeObject};
-use http::{HeaderMap, header};
+use garrison_api::{Resource, Status, encode, table, table::IncludeObject};
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -11,11 +15,11 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// As they are.
-    Whole,
-    /// As rows that `kubectl get` prints.
+    Whole(Encoding),
+    /// As rows that `kubectl get` prints, always in JSON.
     Table(&'static str, IncludeObject),
     /// Their metadata only.
-    Metadata(&'static str),
+    Metadata(Encoding, &'static str),
 }
 
 /// What is shown: it decides which of the `as` names fit.
@@ -37,40 +41,50 @@ impl Form {
             "Object" => IncludeObject::Object,
             other => return Err(Status::bad_request(format!("unrecognized includeObject value: {other:?}"))),
         };
-        let accepted: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-        let mut ranges =
-            accepted.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|range| !range.is_empty()).peekable();
-        if ranges.peek().is_none() {
-            return Ok(Self::Whole);
+        let ranges = accept::ranges(headers);
+        if ranges.is_empty() {
+            return Ok(Self::Whole(Encoding::default()));
         }
-        let form = ranges.find_map(|range| Self::of_range(range, include, shape));
-        form.ok_or_else(|| Status::not_acceptable("application/json"))
+        let mut forms = ranges.iter().flat_map(|range| {
+            let taken = Encoding::ALL.into_iter().filter(|encoding| range.takes(*encoding));
+            taken.filter_map(|encoding| Self::of_range(range, encoding, include, shape))
+        });
+        forms.next().ok_or_else(|| Status::not_acceptable(accept::MEDIA_TYPES))
     }
 
-    fn of_range(range: &str, include: IncludeObject, shape: Shape) -> Option<Self> {
-        let mut parts = range.split(';').map(str::trim);
-        if !matches!(parts.next()?, "application/json" | "application/*" | "*/*") {
+    fn of_range(range: &MediaRange<'_>, encoding: Encoding, include: IncludeObject, shape: Shape) -> Option<Self> {
+        if !range.streams() {
             return None;
         }
-        let parameter = |name: &str| parts.clone().find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-        let Some(form) = parameter("as") else { return Some(Self::Whole) };
-        let version = match (parameter("g"), parameter("v")) {
+        let Some(form) = range.parameter("as") else { return Some(Self::Whole(encoding)) };
+        let version = match (range.parameter("g"), range.parameter("v")) {
             (Some("meta.k8s.io"), Some("v1")) => "meta.k8s.io/v1",
             (Some("meta.k8s.io"), Some("v1beta1")) => "meta.k8s.io/v1beta1",
             _ => return None,
         };
         match (form, shape) {
-            ("Table", _) => Some(Self::Table(version, include)),
-            ("PartialObjectMetadata", Shape::One) | ("PartialObjectMetadataList", Shape::List) => Some(Self::Metadata(version)),
+            ("Table", _) if encoding == Encoding::Json => Some(Self::Table(version, include)),
+            ("PartialObjectMetadata", Shape::One) | ("PartialObjectMetadataList", Shape::List) => {
+                Some(Self::Metadata(encoding, version))
+            }
             _ => None,
+        }
+    }
+
+    /// How answers of this form are encoded.
+    pub(crate) fn encoding(self) -> Encoding {
+        match self {
+            Self::Whole(encoding) | Self::Metadata(encoding, _) => encoding,
+            Self::Table(..) => Encoding::Json,
         }
     }
 
     /// One object in this form.
     pub(crate) fn object(self, object: &StoredObject, now: Timestamp) -> Bytes {
         match self {
-            Self::Whole => object.bytes(),
-            Self::Metadata(version) => metadata(version, &object.shown()).to_string().into(),
+            Self::Whole(Encoding::Json) => object.bytes(),
+            Self::Whole(Encoding::Protobuf) => enveloped(object.resource(), &object.message()),
+            Self::Metadata(encoding, version) => encoding.body(&metadata(version, &object.shown())),
             Self::Table(..) => {
                 let shown = object.shown();
                 let list_metadata = json!({"resourceVersion": shown["metadata"]["resourceVersion"]});
@@ -81,11 +95,16 @@ impl Form {
         }
     }
 
-    /// A part of a list in this form: an item, or a row.
+    /// A part of a list in this form: an item, or a row. In protobuf it is the bare message.
     pub(crate) fn item(self, object: &StoredObject, now: Timestamp) -> Bytes {
         match self {
-            Self::Whole => object.bytes(),
-            Self::Metadata(version) => metadata(version, &object.shown()).to_string().into(),
+            Self::Whole(Encoding::Json) => object.bytes(),
+            Self::Whole(Encoding::Protobuf) => object.message(),
+            Self::Metadata(Encoding::Json, version) => metadata(version, &object.shown()).to_string().into(),
+            Self::Metadata(Encoding::Protobuf, version) => {
+                let message = encode::message(version, "PartialObjectMetadata", &object.shown());
+                message.expect("metadata has a message").into()
+            }
             Self::Table(..) => self.row(object.resource(), &object.shown(), now).to_string().into(),
         }
     }
@@ -105,24 +124,31 @@ impl Form {
         json!({"kind": "Table", "apiVersion": version, "metadata": metadata, "columnDefinitions": columns, "rows": rows})
     }
 
-    /// What comes before the items of a list, up to the bracket that they stand in.
+    /// Version and kind of a list in this form.
+    pub(crate) fn list_kind(self, resource: &Resource) -> (String, String) {
+        match self {
+            Self::Whole(_) => (resource.api_version(), format!("{}List", resource.kind)),
+            Self::Metadata(_, version) => (version.into(), "PartialObjectMetadataList".into()),
+            Self::Table(version, _) => (version.into(), "Table".into()),
+        }
+    }
+
+    /// What comes before the items of a list in JSON, up to the bracket that they stand in.
     pub(crate) fn list_head(self, resource: &Resource, metadata: &Value) -> Bytes {
-        let head =
-            |kind: &str, version: &str| format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",\"metadata\":{metadata},");
-        let text = match self {
-            Self::Whole => head(&format!("{}List", resource.kind), &resource.api_version()) + "\"items\":[",
-            Self::Metadata(version) => head("PartialObjectMetadataList", version) + "\"items\":[",
-            Self::Table(version, _) => {
-                head("Table", version) + &format!("\"columnDefinitions\":{},\"rows\":[", table::columns(resource))
-            }
+        let (version, kind) = self.list_kind(resource);
+        let items = match self {
+            Self::Whole(_) | Self::Metadata(..) => "\"items\":[".into(),
+            Self::Table(..) => format!("\"columnDefinitions\":{},\"rows\":[", table::columns(resource)),
         };
-        text.into()
+        format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",\"metadata\":{metadata},{items}").into()
     }
 
     /// An object of a watch event. Only the first table of a watch has column definitions.
     pub(crate) fn event(self, object: &StoredObject, first: bool, now: Timestamp) -> Bytes {
         match self {
-            Self::Whole | Self::Metadata(_) => self.object(object, now),
+            // All who watch are told of the same object.
+            Self::Whole(Encoding::Protobuf) => enveloped(object.resource(), object.kept_message()),
+            Self::Whole(Encoding::Json) | Self::Metadata(..) => self.object(object, now),
             Self::Table(..) if first => self.object(object, now),
             Self::Table(..) => {
                 let shown = object.shown();
@@ -134,17 +160,23 @@ impl Form {
     }
 
     /// The object of a bookmark: nothing but how far the watch has come.
-    pub(crate) fn bookmark(self, resource: &Resource, revision: u64, initial_end: bool) -> Value {
+    pub(crate) fn bookmark(self, resource: &Resource, revision: u64, initial_end: bool) -> Bytes {
         let mut metadata = json!({"resourceVersion": revision.to_string()});
         if initial_end {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        match self {
-            Self::Whole => json!({"kind": resource.kind, "apiVersion": resource.api_version(), "metadata": metadata}),
-            Self::Metadata(version) => json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": metadata}),
+        let object = match self {
+            Self::Whole(_) => json!({"kind": resource.kind, "apiVersion": resource.api_version(), "metadata": metadata}),
+            Self::Metadata(_, version) => json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": metadata}),
             Self::Table(..) => self.table(&metadata, None, &[]),
-        }
+        };
+        self.encoding().body(&object)
     }
+}
+
+/// A body of the message of an object.
+fn enveloped(resource: &Resource, message: &[u8]) -> Bytes {
+    encode::envelope(&resource.api_version(), resource.kind, message).into()
 }
 
 fn metadata(version: &str, shown: &Value) -> Value {
@@ -161,7 +193,7 @@ mod tests {
     fn check(accept: &str, shape: Shape, form: Result<Form, u16>) {
         let mut headers = HeaderMap::new();
         if !accept.is_empty() {
-            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            headers.insert(http::header::ACCEPT, accept.parse().unwrap());
         }
         assert_eq!(Form::negotiate(&headers, &Query::default(), shape).map_err(|status| status.code), form, "{accept}");
     }
@@ -169,11 +201,18 @@ mod tests {
     #[test]
     fn the_first_form_that_can_be_had_is_taken() {
         let table = |version| Ok(Form::Table(version, IncludeObject::Metadata));
-        check("", Shape::List, Ok(Form::Whole));
-        check("*/*", Shape::List, Ok(Form::Whole));
-        check("application/vnd.kubernetes.protobuf,application/json", Shape::One, Ok(Form::Whole));
-        check("application/vnd.kubernetes.protobuf", Shape::One, Err(406));
+        let (json, protobuf) = (Ok(Form::Whole(Encoding::Json)), Ok(Form::Whole(Encoding::Protobuf)));
+        check("", Shape::List, json);
+        check("*/*", Shape::List, json);
+        check("application/vnd.kubernetes.protobuf,application/json", Shape::One, protobuf);
+        check("application/json;q=0.9,application/vnd.kubernetes.protobuf", Shape::One, protobuf);
+        check("application/vnd.kubernetes.protobuf;stream=watch", Shape::One, protobuf);
+        check("application/vnd.kubernetes.protobuf;stream=other", Shape::One, Err(406));
         check("text/html", Shape::One, Err(406));
+        check("text/html, application/json;q=0.1", Shape::One, json);
+        // Tables are in JSON only.
+        check("application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io", Shape::List, Err(406));
+        check("application/*;as=Table;v=v1;g=meta.k8s.io", Shape::List, table("meta.k8s.io/v1"));
         let kubectl =
             "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
         check(kubectl, Shape::List, table("meta.k8s.io/v1"));
@@ -185,9 +224,11 @@ mod tests {
         check(
             "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
             Shape::List,
-            Ok(Form::Metadata("meta.k8s.io/v1")),
+            Ok(Form::Metadata(Encoding::Json, "meta.k8s.io/v1")),
         );
+        let informer = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+        check(informer, Shape::One, Ok(Form::Metadata(Encoding::Protobuf, "meta.k8s.io/v1")));
         check("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Shape::One, Err(406));
-        check("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json", Shape::List, Ok(Form::Whole));
+        check("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json", Shape::List, json);
     }
 }

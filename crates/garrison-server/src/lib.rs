@@ -16,6 +16,7 @@ pub mod node_proxy;
 pub mod service_account_token;
 pub mod tls;
 
+mod accept;
 mod admission;
 mod bootstrap;
 mod delete;

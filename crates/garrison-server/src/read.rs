@@ -4,6 +4,7 @@ mod continuation;
 
 use crate::{
     Server,
+    accept::{Encoding, JSON},
     authorize::{reach, restrict_node},
     form::{Form, Shape},
     identity::MASTERS,
@@ -11,12 +12,16 @@ use crate::{
     respond::{self, Response},
     storage::{self, Stored, StoredObject},
 };
+use bytes::Bytes;
 use continuation::Continuation;
-use garrison_api::{Resource, Status, resource};
+use garrison_api::{Resource, Status, encode, resource};
 use garrison_store::{Filter, Page, Range, Revision};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+/// Objects that are encoded between two chances for others to run.
+const BATCH: usize = 64;
 
 /// Answers with one object.
 pub(crate) async fn get(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
@@ -27,7 +32,7 @@ pub(crate) async fn get(server: &Server, call: &Call, target: &Target) -> Result
     restrict_node_to_used(server, call, target).await?;
     let stored = server.storage().get(target.resource(), target.namespace(), target.name()?).await?;
     restrict_node_to(call, &stored)?;
-    Ok(respond::bytes(StatusCode::OK, respond::JSON, form.object(&stored.record, Timestamp::now())))
+    Ok(respond::bytes(StatusCode::OK, form.encoding().media_type(), form.object(&stored.record, Timestamp::now())))
 }
 
 /// Refuses a node's request that is about an object of another node.
@@ -66,8 +71,8 @@ pub(crate) async fn list(server: &Server, call: &Call, target: &Target) -> Resul
     };
     let start = continued.as_ref().map_or("", |continuation| continuation.start.as_str());
     match page(server, &options, start, at).await {
-        Ok(page) => Ok(answer(call, form, &options, page)),
-        Err(status) if status.code == 410 && continued.is_some() => Ok(expired_page(&status, start)),
+        Ok(page) => Ok(answer(call, form, &options, page).await),
+        Err(status) if status.code == 410 && continued.is_some() => Ok(expired_page(form.encoding(), &status, start)),
         Err(status) => Err(status),
     }
 }
@@ -95,7 +100,7 @@ pub(crate) async fn page(
     server.storage().range(range).await
 }
 
-fn answer(call: &Call, form: Form, options: &ListOptions, page: Page<StoredObject>) -> Response {
+async fn answer(call: &Call, form: Form, options: &ListOptions, page: Page<StoredObject>) -> Response {
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if let Some(next) = &page.next {
         metadata["continue"] = Continuation { revision: Some(page.revision), start: next.to_string() }.encode().into();
@@ -103,27 +108,58 @@ fn answer(call: &Call, form: Form, options: &ListOptions, page: Page<StoredObjec
             metadata["remainingItemCount"] = remaining.into();
         }
     }
-    list_of(call, form, options.selection.resource(), &metadata, page.entries)
+    list_of(call, form, options.selection.resource(), &metadata, page.entries).await
 }
 
 /// A list of these objects.
-pub(crate) fn list_of(call: &Call, form: Form, resource: &'static Resource, metadata: &Value, entries: Vec<Stored>) -> Response {
+pub(crate) async fn list_of(
+    call: &Call,
+    form: Form,
+    resource: &'static Resource,
+    metadata: &Value,
+    entries: Vec<Stored>,
+) -> Response {
+    if form.encoding() == Encoding::Protobuf {
+        return list_of_messages(call, form, resource, metadata, entries).await;
+    }
     let head = form.list_head(resource, metadata);
     let size = entries.iter().map(|entry| entry.record.bytes().len()).sum();
     let now = Timestamp::now();
     let mut between = "";
     let items =
         entries.into_iter().flat_map(move |entry| [std::mem::replace(&mut between, ",").into(), form.item(&entry.record, now)]);
-    respond::parts(&call.headers, size, [head].into_iter().chain(items).chain(["]}".into()]))
+    respond::parts(&call.headers, JSON, size, [head].into_iter().chain(items).chain(["]}".into()]))
+}
+
+/// A list in protobuf. Its length comes first, so that all items are encoded before the first is sent.
+async fn list_of_messages(
+    call: &Call,
+    form: Form,
+    resource: &'static Resource,
+    metadata: &Value,
+    entries: Vec<Stored>,
+) -> Response {
+    let now = Timestamp::now();
+    let mut items = Vec::with_capacity(entries.len());
+    for batch in entries.chunks(BATCH) {
+        items.extend(batch.iter().map(|entry| form.item(&entry.record, now)));
+        tokio::task::yield_now().await;
+    }
+    let (version, kind) = form.list_kind(resource);
+    let head: Bytes = encode::list_head(&version, &kind, metadata, items.iter().map(Bytes::len)).into();
+    let size = items.iter().map(Bytes::len).sum();
+    let items = items.into_iter().flat_map(|item| [encode::item_head(item.len()).into(), item]);
+    let parts = [head].into_iter().chain(items).chain([encode::ENVELOPE_END.into()]);
+    respond::parts(&call.headers, encode::PROTOBUF, size, parts)
 }
 
 /// The refusal of a page whose revision is gone, with a token for the rest of the list as it is now.
-fn expired_page(status: &Status, start: &str) -> Response {
+fn expired_page(encoding: Encoding, status: &Status, start: &str) -> Response {
     let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without \
                    the continue parameter, or use the continue token in this response to retrieve the remainder of the results. \
                    Continuing with the provided token results in an inconsistent list - objects that were created, modified, or \
                    deleted between the time the first chunk was returned and now may show up in the list.";
     let mut value = Status { message: message.into(), ..status.clone() }.to_value();
     value["metadata"]["continue"] = Continuation { revision: None, start: start.into() }.encode().into();
-    respond::json(StatusCode::GONE, &value)
+    respond::object(StatusCode::GONE, encoding, &value)
 }

@@ -1,6 +1,9 @@
-//! Answers: JSON, refusals in Kubernetes' form, warnings, compression.
+//! Answers: objects, refusals in Kubernetes' form, warnings, compression.
 
-use crate::body::{self, Body};
+use crate::{
+    accept::{Encoding, JSON},
+    body::{self, Body},
+};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use garrison_api::Status;
@@ -10,9 +13,6 @@ use std::io;
 
 /// An answer of this server.
 pub(crate) type Response = http::Response<Body>;
-
-/// JSON's media type.
-pub(crate) const JSON: &str = "application/json";
 
 /// Bodies smaller than this are not worth compressing.
 const WORTH_COMPRESSING: usize = 128 << 10;
@@ -35,15 +35,20 @@ pub(crate) fn json(code: StatusCode, value: &Value) -> Response {
     bytes(code, JSON, value.to_string())
 }
 
+/// An answer that shows an object.
+pub(crate) fn object(code: StatusCode, encoding: Encoding, object: &Value) -> Response {
+    bytes(code, encoding.media_type(), encoding.body(object))
+}
+
 /// A text for people.
 pub(crate) fn text(code: StatusCode, text: impl Into<Bytes>) -> Response {
     bytes(code, "text/plain; charset=utf-8", text)
 }
 
 /// A refusal.
-pub(crate) fn refusal(status: &Status) -> Response {
+pub(crate) fn refusal(encoding: Encoding, status: &Status) -> Response {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = json(code, &status.to_value());
+    let mut response = object(code, encoding, &status.to_value());
     let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
     if seconds > 0 {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -55,13 +60,13 @@ pub(crate) fn refusal(status: &Status) -> Response {
 }
 
 /// That something was done, where there is no object to show.
-pub(crate) fn success(code: StatusCode, details: Option<Value>) -> Response {
+pub(crate) fn success(code: StatusCode, encoding: Encoding, details: Option<Value>) -> Response {
     let mut value = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
     match details {
         Some(details) => value["details"] = details,
         None => value["code"] = code.as_u16().into(),
     }
-    json(code, &value)
+    object(code, encoding, &value)
 }
 
 /// Adds `Warning` headers, which clients print.
@@ -85,10 +90,15 @@ pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A JSON answer made of parts as it is sent, so that a long list never stands in memory as a whole.
+/// An answer made of parts as it is sent, so that a long list never stands in memory as a whole.
 ///
 /// `size` is about how many bytes there will be: long answers are compressed if the client takes that.
-pub(crate) fn parts(headers: &HeaderMap, size: usize, parts: impl Iterator<Item = Bytes> + Send + 'static) -> Response {
+pub(crate) fn parts(
+    headers: &HeaderMap,
+    media_type: &'static str,
+    size: usize,
+    parts: impl Iterator<Item = Bytes> + Send + 'static,
+) -> Response {
     let gzip = size > WORTH_COMPRESSING && takes_gzip(headers);
     let body = if gzip {
         body::pieces(Pieces { parts: Some(parts), sink: GzEncoder::new(Vec::with_capacity(PIECE), Compression::fast()) })
@@ -96,7 +106,7 @@ pub(crate) fn parts(headers: &HeaderMap, size: usize, parts: impl Iterator<Item 
         body::pieces(Pieces { parts: Some(parts), sink: Vec::with_capacity(PIECE.min(size + 512)) })
     };
     let mut response = http::Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     if gzip {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -168,7 +178,7 @@ mod tests {
     async fn collected(accept_encoding: &'static str, count: usize) -> (Option<HeaderValue>, Vec<u8>) {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accept_encoding));
-        let response = parts(&headers, count * 7, (0..count).map(|n| format!("{n:06},").into()));
+        let response = parts(&headers, JSON, count * 7, (0..count).map(|n| format!("{n:06},").into()));
         let encoding = response.headers().get(header::CONTENT_ENCODING).cloned();
         (encoding, response.into_body().collect().await.unwrap().to_bytes().into())
     }

@@ -1,7 +1,9 @@
 //! From a request to the one who answers it.
 
 use crate::{
-    Body, Server, authorize, delete, discovery, health,
+    Body, Server,
+    accept::Encoding,
+    authorize, delete, discovery, health,
     identity::User,
     join,
     metrics::Label,
@@ -43,8 +45,9 @@ pub(crate) fn handle(server: Server, caller: Caller, request: Request<Body>) -> 
         let started = Instant::now();
         let in_flight = server.metrics().request_started();
         let mut label = Label::default();
+        let encoding = Encoding::plain(request.headers());
         let outcome = route(&server, caller, request, &mut label).await;
-        let mut response = outcome.unwrap_or_else(|status| respond::refusal(&status));
+        let mut response = outcome.unwrap_or_else(|status| respond::refusal(encoding, &status));
         let headers = response.headers_mut();
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
         server.metrics().request_done(label, response.status().as_u16(), started.elapsed());

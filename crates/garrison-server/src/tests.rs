@@ -6,6 +6,7 @@ mod daemon_sets;
 mod lists;
 mod nodes;
 mod objects;
+mod protobuf;
 mod serving;
 mod subresources;
 mod watches;

@@ -6,7 +6,7 @@ use crate::{
     Server, body,
     form::{Form, Shape},
     request::{Call, ListOptions, Target},
-    respond::{self, Response},
+    respond::Response,
 };
 use feed::{Feed, Settings, Start};
 use futures::stream;
@@ -42,7 +42,7 @@ pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Resu
         Some((piece, (feed, open, shutdown)))
     });
     let mut response = http::Response::new(body::stream(pieces));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(respond::JSON));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.encoding().stream_type()));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     Ok(response)
 }

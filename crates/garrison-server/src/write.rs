@@ -1,7 +1,9 @@
 //! Writing: create, update and patch. Deletion is [`crate::delete`].
 
 use crate::{
-    Server, admission,
+    Server,
+    accept::JSON,
+    admission,
     authorize::restrict_node,
     form::{Form, Shape},
     read::restrict_node_to,
@@ -121,7 +123,7 @@ pub(crate) async fn patch(server: &Server, call: &Call, target: &Target, body: &
         }
         // What the patch brought in is held to the same rules as a body.
         let bytes = serde_json::to_vec(&patched).map_err(Status::internal)?;
-        let decoded = decode::decode(&version, resource.kind, respond::JSON, &bytes, options.validation)?;
+        let decoded = decode::decode(&version, resource.kind, JSON, &bytes, options.validation)?;
         check_name(target, &decoded.object)?;
         Ok(Proposal { object: decoded.object, warnings: decoded.warnings })
     };
@@ -202,7 +204,7 @@ pub(crate) fn write<'a>(target: &'a Target, uid: &'a str) -> prepare::Write<'a> 
 
 /// An answer that shows the object and prints the warnings.
 pub(crate) fn answer(code: StatusCode, form: Form, written: &Written) -> Response {
-    let mut response = respond::bytes(code, respond::JSON, form.object(&written.object, Timestamp::now()));
+    let mut response = respond::bytes(code, form.encoding().media_type(), form.object(&written.object, Timestamp::now()));
     respond::warn(&mut response, &written.warnings);
     response
 }
@@ -210,7 +212,7 @@ pub(crate) fn answer(code: StatusCode, form: Form, written: &Written) -> Respons
 /// The body's media type; a client that does not say sends JSON.
 pub(crate) fn content_type(call: &Call) -> &str {
     match call.header(header::CONTENT_TYPE) {
-        "" => respond::JSON,
+        "" => JSON,
         named => named,
     }
 }

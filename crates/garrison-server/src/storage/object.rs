@@ -1,10 +1,10 @@
 //! An object as the server keeps it: its JSON bytes, and the few things that selectors ask for.
 
 use bytes::Bytes;
-use garrison_api::{Resource, resource};
+use garrison_api::{Resource, encode, resource};
 use garrison_store::{Record, Revision};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, io::Write as _, ops::Range};
+use std::{collections::BTreeMap, io::Write as _, ops::Range, sync::OnceLock};
 
 /// An object in memory: bytes that go to clients as they are.
 ///
@@ -18,6 +18,8 @@ pub(crate) struct StoredObject {
     labels: BTreeMap<String, String>,
     /// Values of the resource's selectable fields, in their order.
     fields: Box<[Box<str>]>,
+    /// The message in protobuf, once somebody who watches was told of it.
+    message: OnceLock<Bytes>,
 }
 
 impl StoredObject {
@@ -35,7 +37,7 @@ impl StoredObject {
         let labels = metadata.get("labels").and_then(Value::as_object).into_iter().flatten();
         let labels = labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
         let fields = resource.selectable_fields.iter().map(|label| (resource.field)(object, label).into()).collect();
-        Ok(Self { resource, bytes: bytes.into(), stamp: at..at, labels, fields })
+        Ok(Self { resource, bytes: bytes.into(), stamp: at..at, labels, fields, message: OnceLock::new() })
     }
 
     /// The kind.
@@ -46,6 +48,21 @@ impl StoredObject {
     /// The JSON.
     pub(crate) fn bytes(&self) -> Bytes {
         self.bytes.clone()
+    }
+
+    /// The message in protobuf.
+    pub(crate) fn message(&self) -> Bytes {
+        self.message.get().cloned().unwrap_or_else(|| self.encoded())
+    }
+
+    /// The message in protobuf, kept for all others who watch.
+    pub(crate) fn kept_message(&self) -> &Bytes {
+        self.message.get_or_init(|| self.encoded())
+    }
+
+    fn encoded(&self) -> Bytes {
+        let message = encode::message(&self.resource.api_version(), self.resource.kind, &self.shown());
+        message.expect("every served kind is in the type graph").into()
     }
 
     /// The labels.
@@ -114,7 +131,7 @@ impl Record for StoredObject {
         write!(bytes, "\"resourceVersion\":\"{revision}\",").expect("a vector takes all bytes");
         let stamp = self.stamp.start..bytes.len();
         bytes.extend_from_slice(&self.bytes[self.stamp.end..]);
-        Self { bytes: bytes.into(), stamp, ..self.clone() }
+        Self { bytes: bytes.into(), stamp, message: OnceLock::new(), ..self.clone() }
     }
 
     /// Objects that belong to a node are found by it.
@@ -123,6 +140,7 @@ impl Record for StoredObject {
     }
 
     fn size(&self) -> usize {
+        // Messages do not count: an object weighs the same as long as it is kept.
         const OVERHEAD: usize = 400;
         OVERHEAD + self.bytes.len()
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     Server,
+    accept::Encoding,
     request::{Call, Target, WriteOptions},
     respond::{self, Response},
     storage::{Stored, StoredObject, Unwritten},
@@ -41,7 +42,7 @@ pub(crate) async fn bind(server: &Server, call: &Call, target: &Target, body: &B
             Err(Unwritten::Refused(status)) => return Err(status),
         }
     }
-    Ok(respond::success(StatusCode::CREATED, None))
+    Ok(respond::success(StatusCode::CREATED, Encoding::plain(&call.headers), None))
 }
 
 /// The pod on its node; 409 if it has one already, is on its way out, or is another than meant.

@@ -1,7 +1,9 @@
 //! `pods/eviction`: a deletion that a disruption budget could forbid. There are no such budgets yet, so none does.
 
 use crate::{
-    Server, delete,
+    Server,
+    accept::Encoding,
+    delete,
     request::{Call, Target, WriteOptions},
     respond::{self, Response},
     write::content_type,
@@ -24,5 +26,5 @@ pub(crate) async fn evict(server: &Server, call: &Call, target: &Target, body: &
     };
     deletion.dry_run |= options.dry_run;
     delete::delete_object(server, call, target, &deletion).await?;
-    Ok(respond::success(StatusCode::CREATED, None))
+    Ok(respond::success(StatusCode::CREATED, Encoding::plain(&call.headers), None))
 }

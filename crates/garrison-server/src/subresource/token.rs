@@ -2,6 +2,7 @@
 
 use crate::{
     Server,
+    accept::Encoding,
     request::{Call, Target, WriteOptions},
     respond::{self, Response},
     write::content_type,
@@ -18,7 +19,7 @@ pub(crate) async fn request_token(server: &Server, call: &Call, target: &Target,
     let account = server.storage().get(target.resource(), target.namespace(), target.name()?).await?;
     let issued =
         server.tokens().issue(&call.user, &account.record.shown(), &request.object, server.storage(), Timestamp::now()).await?;
-    let mut response = respond::json(StatusCode::CREATED, &issued);
+    let mut response = respond::object(StatusCode::CREATED, Encoding::plain(&call.headers), &issued);
     respond::warn(&mut response, &request.warnings);
     Ok(response)
 }

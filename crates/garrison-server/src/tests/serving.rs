@@ -1,7 +1,7 @@
 //! Opening, serving over TLS, closing, and everything that is not an object.
 
 use super::{Cluster, config, read, revision};
-use crate::{Error, Server, identity::User, respond};
+use crate::{Error, Server, accept::Encoding, identity::User, respond};
 use http::StatusCode;
 use http_body_util::{BodyExt, Empty};
 use serde_json::{Value, json};
@@ -42,6 +42,28 @@ async fn documents_are_spared_those_who_have_them() {
         (&version["major"], &version["minor"], &version["gitVersion"]),
         (&json!("1"), &json!("36"), &json!("v1.36.0-garrison"))
     );
+}
+
+#[tokio::test]
+async fn groups_are_told_in_the_form_that_is_asked_for() {
+    let cluster = Cluster::new().await;
+    let aggregated = |version: &str| format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList");
+    let (v2, beta, unknown) = (aggregated("v2"), aggregated("v2beta1"), aggregated("v3"));
+    let (old, new) = (json!("apidiscovery.k8s.io/v2beta1"), json!("apidiscovery.k8s.io/v2"));
+    for (accept, code, version) in [
+        (String::new(), 200, json!("v1")),
+        (format!("{beta};q=0.5,{v2};q=0.6"), 200, new),
+        (format!("{unknown},{beta},{v2}"), 200, old),
+        (unknown, 200, json!("v1")),
+        (format!("application/json,{v2}"), 200, json!("v1")),
+        ("application/vnd.kubernetes.protobuf, */*".into(), 200, json!("v1")),
+        ("application/vnd.kubernetes.protobuf,application/json".into(), 200, json!("v1")),
+        ("text/html".into(), 406, json!("v1")),
+    ] {
+        let response = cluster.send("GET /apis", &[("accept", &accept)], "").await;
+        let (found, document) = read(response).await;
+        assert_eq!((found, &document["apiVersion"]), (code, &version), "{accept}");
+    }
 }
 
 #[tokio::test]
@@ -186,6 +208,6 @@ async fn both_versions_of_http_are_served_over_tls() {
 
 #[tokio::test]
 async fn refusals_say_when_to_try_again() {
-    let response = respond::refusal(&garrison_api::Status::too_many_requests("slow down", 3));
+    let response = respond::refusal(Encoding::Json, &garrison_api::Status::too_many_requests("slow down", 3));
     assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &http::HeaderValue::from_static("3")));
 }

@@ -2,12 +2,13 @@
 
 use crate::{
     Server,
+    accept::Encoding,
     form::Form,
     request::Selection,
     storage::{Stored, StoredObject},
 };
 use bytes::{BufMut, Bytes, BytesMut};
-use garrison_api::Status;
+use garrison_api::{Status, encode};
 use garrison_store::{Event, Range, ReadError, Revision, Watch};
 use jiff::Timestamp;
 use std::{time::Duration, vec};
@@ -110,7 +111,8 @@ impl Feed {
                 Next::Bookmark => self.write_bookmark(&mut out),
                 Next::Failure(status) => {
                     self.source = Source::Over;
-                    write(&mut out, "ERROR", status.to_value().to_string().as_bytes());
+                    let encoding = self.settings.form.encoding();
+                    write(encoding, &mut out, "ERROR", &encoding.body(&status.to_value()));
                 }
                 Next::End => return None,
             }
@@ -179,7 +181,8 @@ impl Feed {
 
     fn write_object(&mut self, kind: &str, object: &StoredObject, now: Timestamp, out: &mut BytesMut) {
         let first = std::mem::replace(&mut self.first, false);
-        write(out, kind, &self.settings.form.event(object, first, now));
+        let form = self.settings.form;
+        write(form.encoding(), out, kind, &form.event(object, first, now));
     }
 
     fn write_bookmark(&mut self, out: &mut BytesMut) {
@@ -193,7 +196,7 @@ impl Feed {
 
     fn write_progress(&self, revision: Revision, initial_end: bool, out: &mut BytesMut) {
         let bookmark = self.settings.form.bookmark(self.selection.resource(), revision, initial_end);
-        write(out, "BOOKMARK", bookmark.to_string().as_bytes());
+        write(self.settings.form.encoding(), out, "BOOKMARK", &bookmark);
     }
 }
 
@@ -205,7 +208,11 @@ fn bookmark_after(now: Instant, deadline: Instant) -> Instant {
 }
 
 /// One event as it goes over the wire.
-fn write(out: &mut BytesMut, kind: &str, object: &[u8]) {
+fn write(encoding: Encoding, out: &mut BytesMut, kind: &str, object: &[u8]) {
+    if encoding == Encoding::Protobuf {
+        out.put_slice(&encode::frame(kind, object));
+        return;
+    }
     out.reserve(object.len() + 40);
     for part in [b"{\"type\":\"", kind.as_bytes(), b"\",\"object\":", object, b"}\n"] {
         out.put_slice(part);
@@ -224,8 +231,8 @@ mod tests {
     #[test]
     fn an_event_is_one_line() {
         let mut out = BytesMut::new();
-        write(&mut out, "ADDED", json!({"kind": "Node"}).to_string().as_bytes());
-        write(&mut out, "BOOKMARK", b"{}");
+        write(Encoding::Json, &mut out, "ADDED", json!({"kind": "Node"}).to_string().as_bytes());
+        write(Encoding::Json, &mut out, "BOOKMARK", b"{}");
         assert_eq!(&out[..], b"{\"type\":\"ADDED\",\"object\":{\"kind\":\"Node\"}}\n{\"type\":\"BOOKMARK\",\"object\":{}}\n");
     }
 }

@@ -117,6 +117,10 @@ fn protobuf_is_read_by_the_graph() {
         "SubjectAccessReview",
     );
     assert_eq!(review.expect("is decoded").object["spec"]["extra"], json!({"scopes": ["a", "b"]}));
+    // What an object refers to has a kind of its own.
+    let raw = field(2, &[field(1, b"Node"), field(3, b"n1")].concat());
+    let binding = read(&envelope("v1", "Binding", &raw), "v1", "Binding").expect("is decoded").object;
+    assert_eq!(binding, json!({"apiVersion": "v1", "kind": "Binding", "target": {"kind": "Node", "name": "n1"}}));
     for bad in [&b"json"[..], b"k8s\0\xff", &envelope("v1", "Nothing", b"")] {
         assert_eq!(read(bad, "v1", "Pod").expect_err("is refused").code, 400);
     }
