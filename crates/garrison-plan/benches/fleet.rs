@@ -20,7 +20,7 @@ pub(crate) struct Fleet {
     pub(crate) now: Timestamp,
     pub(crate) pods: HashMap<String, Arc<Pod>>,
     set: DaemonSet,
-    nodes: Vec<Arc<Node>>,
+    pub(crate) nodes: Vec<Arc<Node>>,
     revisions: Vec<Arc<ControllerRevision>>,
     version: u64,
 }
@@ -109,12 +109,6 @@ impl Fleet {
             self.column.pod(&name, Some(&ready));
             self.pods.insert(name, ready);
         }
-    }
-
-    /// Lets go of what the API would hold: only the matrix stays.
-    pub(crate) fn forget_objects(&mut self) {
-        self.pods = HashMap::new();
-        self.nodes = Vec::new();
     }
 
     /// Each pod, Ready and not: events to choose from.
