@@ -1,4 +1,6 @@
 //! Whatever happens to a pod, it ends in order once things calm down. What must hold at each step, the world checks.
+//!
+//! `PROPTEST_CASES=30000 cargo test -p garrison-plan pod::` tries more histories.
 
 use super::super::{Container, ContainerState, ProbeKind, ProbeResult, phase};
 use super::{container, shown, world::World};
@@ -191,8 +193,15 @@ fn check(world: &mut World, policy: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// How many histories are tried unless `PROPTEST_CASES` says otherwise.
+#[expect(clippy::disallowed_methods, reason = "a setting of the test; no decision reads it")]
+fn histories(number: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(number);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(histories(150))]
 
     #[test]
     fn whatever_happens_it_ends_in_order(
