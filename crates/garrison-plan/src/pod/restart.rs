@@ -101,7 +101,8 @@ pub(super) fn remove_surplus(view: &View<'_>, memory: &Memory, plan: &mut Plan) 
     let starting = memory.in_flight.keys().any(|work| matches!(work, Work::Start { .. }));
     let is_newest = |container: &Container| view.newest(&container.name).is_some_and(|newest| newest.id == container.id);
     let holds = |sandbox: &Sandbox, container: &Container| {
-        let is_alive = container.state != ContainerState::Exited;
+        // What was made and never started comes to nothing once another has taken its place.
+        let is_alive = matches!(container.state, ContainerState::Running | ContainerState::Unknown);
         container.sandbox_id == sandbox.id && (!sandbox.ready || is_alive || is_newest(container))
     };
     let is_kept = |sandbox: &Sandbox| {

@@ -274,6 +274,26 @@ fn what_is_left_of_a_finished_pod_is_left_alone() {
 }
 
 #[test]
+fn what_is_surplus_only_as_the_pod_ends_goes_with_the_pod() {
+    let mut world = World::new(json!({"restartPolicy": "OnFailure", "containers": [container("a")]}));
+    world.lives.insert("a".into(), vec![(1, 1), (1, 1)]);
+    check(
+        &mut world,
+        16,
+        ">",
+        &["0> set up", "1> sandbox #0", "2> start a#0 in s0", "4> start a#1 in s0", "16> start a#2 in s0"],
+    );
+    // The third attempt is made unseen and ends at once, so there is no time to remove the first.
+    world.restart_agent(true);
+    world.exit("a", 0);
+    check(&mut world, 600, ">=", &["16= Succeeded a:Completed(0)#2<Error(1)", "16> tear down"]);
+    assert_eq!(world.containers.iter().map(|container| &container.id).collect::<Vec<_>>(), ["a#0", "a#1", "a#2"]);
+    world.delete(0);
+    check(&mut world, 60, ">", &["616> tear down, remove", "617> delete"]);
+    assert!(world.done && world.containers.is_empty() && world.sandboxes.is_empty());
+}
+
+#[test]
 fn a_pod_past_its_deadline_fails() {
     let mut spec = with_sidecars();
     spec["activeDeadlineSeconds"] = json!(50);

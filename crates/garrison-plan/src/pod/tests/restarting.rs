@@ -230,6 +230,29 @@ fn of_two_sandboxes_the_newer_one_counts() {
 }
 
 #[test]
+fn a_container_that_never_started_does_not_keep_its_surplus_sandbox() {
+    let mut world = World::new(json!({"containers": [container("a"), container("b")]}));
+    world.fail("start b", "StartTimeout", 1);
+    world.run(3);
+    world.add_sandbox();
+    check(
+        &mut world,
+        60,
+        ">",
+        &[
+            "3> kill a#0 within 30 s: SandboxGone, hook",
+            "4> start a#1 in s1",
+            // Until its successor is made, the failed one says how far `b` has got.
+            "5> start b#1 in s1",
+            "6> remove s0",
+        ],
+    );
+    assert_eq!(super::shown(world.status()), "Running/ready a:ready#1<Completed(0) b:ready#1");
+    assert_eq!(world.sandboxes.iter().map(|sandbox| &sandbox.id).collect::<Vec<_>>(), ["s1"]);
+    assert_eq!(world.containers.iter().map(|container| &container.id).collect::<Vec<_>>(), ["a#1", "b#1"]);
+}
+
+#[test]
 fn of_two_attempts_that_run_the_newer_one_counts() {
     let mut world = World::new(plain());
     world.run(100);
