@@ -10,7 +10,8 @@ mod plain;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
-    apps, authentication, authorization, autoscaling, coordination, core, events, networking, policy, rbac, scheduling, storage,
+    admissionregistration, apps, authentication, authorization, autoscaling, batch, coordination, core, discovery, events,
+    networking, node, policy, rbac, scheduling, storage,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
@@ -45,6 +46,12 @@ fn definitions() -> Map<String, Value> {
         ($($kind:ty),* $(,)?) => { $(let _ = generator.subschema_for::<$kind>();)* };
     }
     include!(
+        admissionregistration::v1::MutatingWebhookConfiguration,
+        admissionregistration::v1::ValidatingWebhookConfiguration,
+        batch::v1::CronJob,
+        batch::v1::Job,
+        discovery::v1::EndpointSlice,
+        node::v1::RuntimeClass,
         core::v1::Namespace,
         core::v1::Node,
         core::v1::Pod,
