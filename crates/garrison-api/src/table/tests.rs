@@ -188,8 +188,12 @@ fn nodes_and_daemon_sets_read_as_upstream() {
 fn companions_of_daemons_show_what_matters() {
     let check = |group: &str, plural: &str, object: Value, wanted: &str| {
         let cells = cells_of(group, plural, &object);
-        let words: Vec<String> =
-            cells.as_array().expect("a list").iter().map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned)).collect();
+        let words: Vec<String> = cells
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned))
+            .collect();
         assert_eq!(words.join("|"), wanted, "{plural}");
     };
     let metadata = json!({"name": "x", "creationTimestamp": "2026-01-01T00:59:00Z"});

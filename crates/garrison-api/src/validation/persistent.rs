@@ -40,7 +40,7 @@ pub(super) fn volume(at: &At<'_>, faults: &mut Faults) {
 }
 
 fn sources<'a>(at: &At<'a>) -> Vec<At<'a>> {
-    at.fields().filter(|(name, _)| !USES.contains(name)).map(|(_, source)| source).collect()
+    at.fields().filter(|(name, source)| !USES.contains(name) && !source.value.is_null()).map(|(_, source)| source).collect()
 }
 
 fn modes(at: &At<'_>, faults: &mut Faults) {
@@ -83,7 +83,7 @@ pub(super) fn claim_kept(old: &At<'_>, new: &At<'_>, faults: &mut Faults) {
         let unset = matches!(*field, "volumeName" | "storageClassName") && old.field(field).is_empty();
         unset || old.value[field] == new.value[field]
     };
-    if !fields.iter().all(|field| kept(field)) {
+    if !fields.iter().all(kept) {
         faults.forbidden(
             &new,
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",

@@ -93,7 +93,6 @@ fn storage_gets_its_own() {
     );
     let class = with_defaults("storage.k8s.io", "storageclasses", json!({"provisioner": "p"}));
     assert_eq!((&class["reclaimPolicy"], &class["volumeBindingMode"]), (&json!("Delete"), &json!("Immediate")));
-    let claim =
-        with_defaults("", "persistentvolumeclaims", json!({"spec": {"resources": {"requests": {"storage": "1024Mi"}}}}));
+    let claim = with_defaults("", "persistentvolumeclaims", json!({"spec": {"resources": {"requests": {"storage": "1024Mi"}}}}));
     assert_eq!(claim["spec"], json!({"volumeMode": "Filesystem", "resources": {"requests": {"storage": "1Gi"}}}));
 }
