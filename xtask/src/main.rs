@@ -16,7 +16,7 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn main() -> Result<()> {
@@ -108,14 +108,16 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
         return json!({"description": description, "scalar": scalar(name)});
     };
     let known = markers.get(&markers::type_key(name));
+    let visible: BTreeSet<String> = properties.keys().map(|name| normal(name)).collect();
     let mut fields = Map::new();
     for (json_name, property) in properties {
         let mut field = field_type(property);
         if let Some(text) = property["description"].as_str() {
             field["description"] = text.into();
         }
-        let marks =
-            known.and_then(|marks| marks.get(&normal(json_name)).cloned().or_else(|| inlined(name, json_name, marks, markers)));
+        let marks = known.and_then(|marks| {
+            marks.get(&normal(json_name)).cloned().or_else(|| inlined(name, json_name, &visible, marks, markers))
+        });
         for (key, value) in marks.into_iter().flatten().filter(|(key, _)| key != "message") {
             field[key] = value;
         }
@@ -128,14 +130,17 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
 }
 
 /// A field that protobuf keeps in an embedded message, and JSON beside the others: its marks, and the way `via` which tag.
+///
+/// A message that is a field of its own in JSON, such as a binding's `roleRef`, is not embedded.
 fn inlined(
     name: &str,
     json_name: &str,
+    visible: &BTreeSet<String>,
     own: &BTreeMap<String, Map<String, Value>>,
     markers: &markers::Markers,
 ) -> Option<Map<String, Value>> {
     let package = name.rsplit_once('.')?.0;
-    own.values().find_map(|embedding| {
+    own.iter().filter(|(field, _)| !visible.contains(*field)).find_map(|(_, embedding)| {
         let message = format!("{package}.{}", embedding["message"].as_str()?);
         let mut marks = markers.get(&markers::type_key(&message))?.get(&normal(json_name))?.clone();
         marks.insert("via".into(), embedding.get("tag")?.clone());
