@@ -85,6 +85,7 @@ fn definitions() -> Map<String, Value> {
         authorization::v1::SubjectAccessReview,
         autoscaling::v1::Scale,
         events::v1::Event,
+        networking::v1::IngressClass,
         networking::v1::NetworkPolicy,
         rbac::v1::Role,
         rbac::v1::RoleBinding,

@@ -149,7 +149,7 @@ mod tests {
         let names: Vec<&str> =
             apps["resources"].as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str()).collect();
         let wanted = "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets \
-                      replicasets/scale replicasets/status";
+                      replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status";
         assert_eq!(names.join(" "), wanted);
         let aggregated = aggregated(false, Aggregated::V2);
         let group =

@@ -92,6 +92,7 @@ fn initial_state(resource: &Resource, object: &mut Value) {
         }
         "Pod" | "Deployment" | "Job" | "CronJob" | "ResourceQuota" => object["status"] = json!({}),
         "ReplicaSet" => object["status"] = json!({"replicas": 0}),
+        "StatefulSet" => object["status"] = json!({"replicas": 0, "availableReplicas": 0}),
         "Service" => object["status"] = json!({"loadBalancer": {}}),
         "PodDisruptionBudget" => {
             object["status"] = json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});

@@ -57,7 +57,7 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
         ("Pod", Some("status")) => pod::status(&old, &new, &mut faults),
         ("Node", None) => node::update(&old, &new, &mut faults),
         ("Node", Some("status")) => node::status(&new, &mut faults),
-        ("Deployment" | "ReplicaSet", Some("status")) => replicas::status(&new, &mut faults),
+        ("Deployment" | "ReplicaSet" | "StatefulSet", Some("status")) => replicas::status(&new, &mut faults),
         ("Namespace", Some("finalize")) => small_kinds::namespace(&new, &mut faults),
         (_, Some(_)) => {}
         (kind, None) => {
@@ -72,6 +72,10 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
                 "PriorityClass" => small_kinds::priority_kept(&old, &new, &mut faults),
                 "Deployment" | "ReplicaSet" => {
                     faults.immutable(&old.field("spec").field("selector"), &new.field("spec").field("selector"));
+                }
+                "StatefulSet" => replicas::stateful_set_kept(&old, &new, &mut faults),
+                "IngressClass" => {
+                    faults.immutable(&old.field("spec").field("controller"), &new.field("spec").field("controller"));
                 }
                 "Job" => batch::job_kept(&old, &new, &mut faults),
                 "Service" => service::kept(&old, &new, &mut faults),
@@ -124,12 +128,14 @@ fn of_kind(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
         "Namespace" => small_kinds::namespace(at, faults),
         "Deployment" => replicas::deployment(&at.field("spec"), faults),
         "ReplicaSet" => replicas::replica_set(&at.field("spec"), faults),
+        "StatefulSet" => replicas::stateful_set(&at.field("spec"), faults),
         "Job" => batch::job(at, faults),
         "CronJob" => batch::cron_job(at, faults),
         "Service" => service::spec(&at.field("spec"), faults),
         "Role" | "ClusterRole" => access::role(at, resource.namespaced, faults),
         "RoleBinding" | "ClusterRoleBinding" => access::binding(at, resource.namespaced, faults),
         "PodDisruptionBudget" => budget::spec(&at.field("spec"), faults),
+        "IngressClass" => network::ingress_class(&at.field("spec"), faults),
         "NetworkPolicy" => network::policy(&at.field("spec"), faults),
         "Endpoints" => network::endpoints(at, faults),
         "EndpointSlice" => network::endpoint_slice(at, faults),

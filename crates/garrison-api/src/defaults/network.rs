@@ -1,4 +1,4 @@
-//! Defaults of what the network is told: Endpoints, EndpointSlice, NetworkPolicy.
+//! Defaults of what the network is told: Endpoints, EndpointSlice, IngressClass, NetworkPolicy.
 
 use super::{default, each, part};
 use serde_json::{Value, json};
@@ -13,6 +13,13 @@ pub(super) fn endpoint_slice(object: &mut Value) {
     for port in each(object, "ports") {
         default(port, "name", || "".into());
         default(port, "protocol", || "TCP".into());
+    }
+}
+
+/// Parameters of an ingress class are the cluster's, unless it names a namespace for them.
+pub(super) fn ingress_class(object: &mut Value) {
+    if let Some(parameters) = part(object, "spec").and_then(|spec| part(spec, "parameters")) {
+        default(parameters, "scope", || "Cluster".into());
     }
 }
 

@@ -1,7 +1,7 @@
-//! Defaults of the workloads that are stored only: Deployment, ReplicaSet, Job, CronJob.
+//! Defaults of the workloads that are stored only: Deployment, ReplicaSet, StatefulSet, Job, CronJob.
 
 use super::daemon_set::template;
-use super::{default, part};
+use super::{default, each, part};
 use serde_json::{Value, json};
 
 pub(super) fn deployment(object: &mut Value) {
@@ -25,6 +25,33 @@ pub(super) fn replica_set(object: &mut Value) {
     let Some(spec) = part(object, "spec") else { return };
     default(spec, "replicas", || 1.into());
     template(spec);
+}
+
+pub(super) fn stateful_set(object: &mut Value) {
+    let Some(spec) = part(object, "spec") else { return };
+    default(spec, "podManagementPolicy", || "OrderedReady".into());
+    default(spec, "updateStrategy", || json!({}));
+    let strategy = &mut spec["updateStrategy"];
+    default(strategy, "type", || "RollingUpdate".into());
+    if strategy["type"] == "RollingUpdate" {
+        default(strategy, "rollingUpdate", || json!({}));
+        default(&mut strategy["rollingUpdate"], "partition", || 0.into());
+    }
+    default(spec, "persistentVolumeClaimRetentionPolicy", || json!({}));
+    for occasion in ["whenDeleted", "whenScaled"] {
+        default(&mut spec["persistentVolumeClaimRetentionPolicy"], occasion, || "Retain".into());
+    }
+    default(spec, "replicas", || 1.into());
+    default(spec, "revisionHistoryLimit", || 10.into());
+    template(spec);
+    for claim in each(spec, "volumeClaimTemplates") {
+        // As objects of their own they are shown, kind and all.
+        default(claim, "kind", || "PersistentVolumeClaim".into());
+        default(claim, "apiVersion", || "v1".into());
+        super::storage::claim(claim);
+        default(claim, "status", || json!({}));
+        default(&mut claim["status"], "phase", || "Pending".into());
+    }
 }
 
 /// A job selects its pods by its own UID, unless the user said that he does the selecting.

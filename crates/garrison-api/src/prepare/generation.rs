@@ -10,8 +10,8 @@ const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 /// The fields of a kind whose changes are counted; none for kinds without a generation.
 fn counted(resource: &Resource) -> &'static [&'static str] {
     match resource.kind {
-        "DaemonSet" | "Deployment" | "ReplicaSet" | "Job" | "CronJob" | "Pod" | "PriorityClass" => &["spec"],
-        "PodDisruptionBudget" | "NetworkPolicy" => &["spec"],
+        "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" | "Job" | "CronJob" | "Pod" | "PriorityClass" => &["spec"],
+        "PodDisruptionBudget" | "NetworkPolicy" | "IngressClass" => &["spec"],
         "EndpointSlice" => &["addressType", "endpoints", "ports"],
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => &["webhooks"],
         _ => &[],

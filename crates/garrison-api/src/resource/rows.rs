@@ -244,6 +244,18 @@ pub(super) const ROWS: &[Resource] = &[
         ..BASE
     },
     Resource {
+        group: "apps",
+        kind: "StatefulSet",
+        plural: "statefulsets",
+        singular: "statefulset",
+        short_names: &["sts"],
+        categories: &["all"],
+        subresources: &[SCALE, sub("status", "", "StatefulSet", STATUS)],
+        has_status: true,
+        stored_only: "stateful sets are stored, no controller acts on them: no pods are created",
+        ..BASE
+    },
+    Resource {
         group: "batch",
         kind: "CronJob",
         plural: "cronjobs",
@@ -266,6 +278,15 @@ pub(super) const ROWS: &[Resource] = &[
         field: fields::job,
         has_status: true,
         stored_only: "jobs are stored, no controller acts on them: no pods are created",
+        ..BASE
+    },
+    Resource {
+        group: "networking.k8s.io",
+        kind: "IngressClass",
+        plural: "ingressclasses",
+        singular: "ingressclass",
+        namespaced: false,
+        stored_only: "ingress classes are stored, ingresses are not served",
         ..BASE
     },
     Resource {

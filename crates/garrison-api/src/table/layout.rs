@@ -86,6 +86,8 @@ pub(super) fn of(kind: &str) -> &'static [Column] {
             ("Images", "string", true),
             ("Selector", "string", true),
         ],
+        "StatefulSet" => &[NAME, ("Ready", "string", false), AGE, ("Containers", "string", true), ("Images", "string", true)],
+        "IngressClass" => &[NAME, ("Controller", "string", false), ("Parameters", "string", false), AGE],
         "Job" => &[
             NAME,
             ("Status", "string", false),

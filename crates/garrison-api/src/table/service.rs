@@ -85,3 +85,11 @@ fn shortened(all: &[String], none: &str) -> String {
         _ => all.join(","),
     }
 }
+
+/// An ingress class with its parameters as `kind.group/name`.
+pub(super) fn ingress_class(object: &Value, age: String) -> Value {
+    let part = |field: &str| text(object, &format!("/spec/parameters/{field}"));
+    let group = if part("apiGroup").is_empty() { String::new() } else { format!(".{}", part("apiGroup")) };
+    let parameters = if part("name").is_empty() { "<none>".into() } else { format!("{}{group}/{}", part("kind"), part("name")) };
+    json!([text(object, "/metadata/name"), text(object, "/spec/controller"), parameters, age])
+}

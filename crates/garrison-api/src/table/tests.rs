@@ -206,6 +206,9 @@ fn companions_of_daemons_show_what_matters() {
     let counts = json!({"replicas": 2, "readyReplicas": 1, "updatedReplicas": 2, "availableReplicas": 1});
     check("apps", "deployments", with(json!({"spec": pods, "status": counts})), "x|1/3|2|1|60s|c|i|a=b");
     check("apps", "replicasets", with(json!({"spec": pods, "status": counts})), "x|3|2|1|60s|c|i|a=b");
+    check("apps", "statefulsets", with(json!({"spec": pods, "status": counts})), "x|1/3|60s|c|i");
+    let class = json!({"controller": "a.io/b", "parameters": {"apiGroup": "g", "kind": "K", "name": "n"}});
+    check("networking.k8s.io", "ingressclasses", with(json!({"spec": class})), "x|a.io/b|K.g/n|60s");
     let ports = json!([{"port": 80, "protocol": "TCP"}, {"port": 53, "nodePort": 30_053, "protocol": "UDP"}]);
     let service = json!({"type": "NodePort", "clusterIPs": ["10.0.0.1"], "ports": ports, "selector": {"a": "b"}});
     check("", "services", with(json!({"spec": service})), "x|NodePort|10.0.0.1|<none>|80/TCP,53:30053/UDP|60s|a=b");

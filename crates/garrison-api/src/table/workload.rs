@@ -1,4 +1,4 @@
-//! The cells of workloads and their budgets: DaemonSet, Deployment, ReplicaSet, Job, CronJob, PodDisruptionBudget.
+//! The cells of workloads and their budgets: DaemonSet, Deployment, ReplicaSet, StatefulSet, Job, CronJob, PodDisruptionBudget.
 
 use super::{duration, or_none, pairs, selector, text};
 use jiff::Timestamp;
@@ -48,6 +48,12 @@ pub(super) fn replica_set(object: &Value, age: String) -> Value {
         images,
         selector(&object["spec"]["selector"]),
     ])
+}
+
+pub(super) fn stateful_set(object: &Value, age: String) -> Value {
+    let [names, images] = containers(object, "/spec/template/spec/containers");
+    let ready = format!("{}/{}", status(object, "readyReplicas"), replicas(object));
+    json!([text(object, "/metadata/name"), ready, age, names, images])
 }
 
 pub(super) fn job(object: &Value, age: String, now: Timestamp) -> Value {

@@ -1,4 +1,4 @@
-//! What the network is told: NetworkPolicy, Endpoints, EndpointSlice (upstream `pkg/apis/{networking,core,discovery}/validation`).
+//! What the network is told: NetworkPolicy, IngressClass, Endpoints, EndpointSlice (upstream `pkg/apis/{networking,core,discovery}/validation`).
 
 use super::fault::{At, Faults};
 use super::{form, labels};
@@ -78,6 +78,31 @@ fn range_fault(text: &str) -> Option<String> {
         bits.parse::<u8>().is_ok_and(|bits| bits <= most)
     });
     (!fine).then(|| "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)".into())
+}
+
+/// The spec of an IngressClass: a controller named like a path below a domain.
+pub(super) fn ingress_class(at: &At<'_>, faults: &mut Faults) {
+    let controller = at.field("controller");
+    if controller.is_empty() {
+        faults.required(&controller, "");
+    } else {
+        let domain = controller.text().split_once('/').map(|(domain, _)| domain);
+        match domain {
+            None => faults.invalid(&controller, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
+            Some(domain) => faults.invalid_if(&controller, names::dns_subdomain_fault(domain)),
+        }
+    }
+    let Some(parameters) = at.present("parameters") else { return };
+    for field in ["kind", "name"].map(|field| parameters.field(field)).iter().filter(|field| field.is_empty()) {
+        faults.required(field, "");
+    }
+    let (scope, namespace) = (parameters.field("scope"), parameters.field("namespace"));
+    faults.one_of(&scope, &["Cluster", "Namespace"]);
+    match (scope.text(), namespace.is_empty()) {
+        ("Namespace", true) => faults.required(&namespace, "`parameters.scope` is set to 'Namespace'"),
+        ("Cluster", false) => faults.forbidden(&namespace, "`parameters.scope` is set to 'Cluster'"),
+        _ => {}
+    }
 }
 
 /// Endpoints of the old form.

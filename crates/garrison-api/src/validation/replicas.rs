@@ -1,4 +1,4 @@
-//! Deployments and ReplicaSets (upstream `pkg/apis/apps/validation/validation.go`).
+//! Deployments, ReplicaSets and StatefulSets (upstream `pkg/apis/apps/validation/validation.go`).
 
 use super::fault::{At, Faults};
 use super::{daemon_set, form, labels};
@@ -57,6 +57,52 @@ fn strategy(at: &At<'_>, faults: &mut Faults) {
             }
         }
         _ => faults.not_supported(&at.field("type"), &["Recreate", "RollingUpdate"]),
+    }
+}
+
+/// The spec of a StatefulSet.
+pub(super) fn stateful_set(at: &At<'_>, faults: &mut Faults) {
+    faults.one_of(&at.field("podManagementPolicy"), &["OrderedReady", "Parallel"]);
+    let strategy = at.field("updateStrategy");
+    match strategy.text_of("type") {
+        "RollingUpdate" => faults.non_negative(&strategy.field("rollingUpdate").field("partition")),
+        "OnDelete" if strategy.present("rollingUpdate").is_none() => {}
+        "OnDelete" => faults.invalid(&strategy.field("rollingUpdate"), "only allowed for updateStrategy 'RollingUpdate'"),
+        other => faults.invalid_value(&strategy, &other.into(), "must be 'RollingUpdate' or 'OnDelete'"),
+    }
+    for count in ["replicas", "minReadySeconds", "revisionHistoryLimit"] {
+        faults.non_negative(&at.field(count));
+    }
+    let (selector, template) = (at.field("selector"), at.field("template"));
+    if selector.value.is_null() {
+        faults.required(&selector, "");
+    } else {
+        labels::selector(&selector, false, faults);
+        if selector.field("matchLabels").is_empty() && selector.field("matchExpressions").is_empty() {
+            faults.invalid(&selector, "empty selector is invalid for statefulset");
+        }
+    }
+    let template_labels = template.field("metadata").field("labels");
+    if labels::selects(&selector, &template_labels) == Some(false) && !selector.value.is_null() {
+        faults.invalid(&template_labels, "`selector` does not match template `labels`");
+    }
+    daemon_set::template(&template, "StatefulSet", faults);
+}
+
+/// An update of a StatefulSet: its pods keep their names and volumes.
+pub(super) fn stateful_set_kept(old: &At<'_>, new: &At<'_>, faults: &mut Faults) {
+    let (old, new) = (old.field("spec"), new.field("spec"));
+    let fields = ["serviceName", "podManagementPolicy", "selector", "volumeClaimTemplates"];
+    let kept = |field: &&str| {
+        let (before, now) = (old.field(field), new.field(field));
+        before.value == now.value || (before.is_empty() && now.is_empty())
+    };
+    if !fields.iter().all(kept) {
+        faults.forbidden(
+            &new,
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
+             'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        );
     }
 }
 

@@ -25,7 +25,8 @@ fn small(kind: &str) -> Value {
         }
         "PersistentVolumeClaim" => json!({"spec": {"accessModes": modes, "resources": {"requests": {"storage": "1Gi"}}}}),
         "Service" => json!({"spec": {"ports": [{"port": 80}], "selector": {"app": "a"}}}),
-        "Deployment" | "ReplicaSet" => replicas,
+        "Deployment" | "ReplicaSet" | "StatefulSet" => replicas,
+        "IngressClass" => json!({"spec": {"controller": "a.io/b"}}),
         "Job" => json!({"spec": {"template": template("Never")}}),
         "CronJob" => json!({"spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": template("Never")}}}}),
         "NetworkPolicy" => json!({"spec": {"podSelector": {}, "ingress": [{}]}}),

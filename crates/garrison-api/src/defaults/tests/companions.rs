@@ -45,6 +45,12 @@ fn workloads_get_theirs_and_their_templates_too() {
     assert_eq!(spec("apps", "deployments", json!({"strategy": {"type": "Recreate"}}))["strategy"], json!({"type": "Recreate"}));
     assert_eq!(spec("apps", "replicasets", json!({"replicas": 0}))["replicas"], 0);
 
+    let set = spec("apps", "statefulsets", json!({"volumeClaimTemplates": [{"spec": {}}]}));
+    assert_eq!(set["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
+    assert_eq!(set["persistentVolumeClaimRetentionPolicy"], json!({"whenDeleted": "Retain", "whenScaled": "Retain"}));
+    assert_eq!((&set["replicas"], &set["podManagementPolicy"]), (&json!(1), &json!("OrderedReady")));
+    assert_eq!(set["volumeClaimTemplates"][0]["spec"]["volumeMode"], "Filesystem");
+
     let job = spec("batch", "jobs", json!({"template": template}));
     assert_eq!((&job["parallelism"], &job["completions"], &job["backoffLimit"]), (&json!(1), &json!(1), &json!(6)));
     assert_eq!(job["selector"], json!({"matchLabels": {"batch.kubernetes.io/controller-uid": "u-1"}}));

@@ -179,6 +179,37 @@ fn deployments_and_replica_sets() {
 }
 
 #[test]
+fn stateful_sets_and_ingress_classes() {
+    let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let spec = json!({"selector": {"matchLabels": {"app": "a"}}, "serviceName": "s", "template": template});
+    let set = object("apps/v1", "StatefulSet", json!({"spec": spec}));
+    check_changes(
+        &set,
+        &[
+            ("/spec/selector", json!({}), "spec.selector: Invalid value: {}: empty selector is invalid for statefulset"),
+            ("/spec/podManagementPolicy", json!("Magic"), "spec.podManagementPolicy: Unsupported value: \"Magic\""),
+            ("/spec/updateStrategy", json!({"type": "Magic"}), "spec.updateStrategy: Invalid value: \"Magic\": must be 'Rolling"),
+            ("/spec/template/metadata", json!({}), "spec.template.metadata.labels: Invalid value: null: `selector` does not"),
+        ],
+    );
+    check_update(&set, "/spec/serviceName", json!("t"), "spec: Forbidden: updates to statefulset spec for fields other than");
+    let class = object("networking.k8s.io/v1", "IngressClass", json!({"spec": {"controller": "a.io/b"}}));
+    check_changes(
+        &class,
+        &[
+            ("/spec/controller", json!("b"), "spec.controller: Invalid value: \"b\": must be a domain-prefixed path"),
+            ("/spec/parameters", json!({"kind": "K"}), "spec.parameters.name: Required value"),
+            (
+                "/spec/parameters",
+                json!({"kind": "K", "name": "n", "scope": "Namespace"}),
+                "spec.parameters.namespace: Required value: `parameters.scope` is set to 'Namespace'",
+            ),
+        ],
+    );
+    check_update(&class, "/spec/controller", json!("a.io/c"), "spec.controller: Invalid value: \"a.io/c\": field is immutable");
+}
+
+#[test]
 fn jobs() {
     let template = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}});
     let job = object("batch/v1", "Job", json!({"spec": {"template": template}}));
