@@ -10,12 +10,13 @@ mod plain;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
-    apps, authentication, authorization, autoscaling, coordination, core, events, networking, policy, rbac, scheduling, storage,
+    admissionregistration, apps, authentication, authorization, autoscaling, batch, coordination, core, discovery, events,
+    networking, node, policy, rbac, scheduling, storage,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn main() -> Result<()> {
@@ -45,6 +46,12 @@ fn definitions() -> Map<String, Value> {
         ($($kind:ty),* $(,)?) => { $(let _ = generator.subschema_for::<$kind>();)* };
     }
     include!(
+        admissionregistration::v1::MutatingWebhookConfiguration,
+        admissionregistration::v1::ValidatingWebhookConfiguration,
+        batch::v1::CronJob,
+        batch::v1::Job,
+        discovery::v1::EndpointSlice,
+        node::v1::RuntimeClass,
         core::v1::Namespace,
         core::v1::Node,
         core::v1::Pod,
@@ -78,6 +85,7 @@ fn definitions() -> Map<String, Value> {
         authorization::v1::SubjectAccessReview,
         autoscaling::v1::Scale,
         events::v1::Event,
+        networking::v1::IngressClass,
         networking::v1::NetworkPolicy,
         rbac::v1::Role,
         rbac::v1::RoleBinding,
@@ -101,14 +109,16 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
         return json!({"description": description, "scalar": scalar(name)});
     };
     let known = markers.get(&markers::type_key(name));
+    let visible: BTreeSet<String> = properties.keys().map(|name| normal(name)).collect();
     let mut fields = Map::new();
     for (json_name, property) in properties {
         let mut field = field_type(property);
         if let Some(text) = property["description"].as_str() {
             field["description"] = text.into();
         }
-        let marks =
-            known.and_then(|marks| marks.get(&normal(json_name)).cloned().or_else(|| inlined(name, json_name, marks, markers)));
+        let marks = known.and_then(|marks| {
+            marks.get(&normal(json_name)).cloned().or_else(|| inlined(name, json_name, &visible, marks, markers))
+        });
         for (key, value) in marks.into_iter().flatten().filter(|(key, _)| key != "message") {
             field[key] = value;
         }
@@ -121,9 +131,12 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
 }
 
 /// A field that protobuf keeps in an embedded message, and JSON beside the others: its marks, and the way `via` which tag.
+///
+/// A message that is a field of its own in JSON, such as a binding's `roleRef`, is not embedded.
 fn inlined(
     name: &str,
     json_name: &str,
+    visible: &BTreeSet<String>,
     own: &BTreeMap<String, Map<String, Value>>,
     markers: &markers::Markers,
 ) -> Option<Map<String, Value>> {
@@ -132,7 +145,7 @@ fn inlined(
         return None;
     }
     let package = name.rsplit_once('.')?.0;
-    own.values().find_map(|embedding| {
+    own.iter().filter(|(field, _)| !visible.contains(*field)).find_map(|(_, embedding)| {
         let message = format!("{package}.{}", embedding["message"].as_str()?);
         let mut marks = markers.get(&markers::type_key(&message))?.get(&normal(json_name))?.clone();
         marks.insert("via".into(), embedding.get("tag")?.clone());

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// Plain wherever they occur, but for [`POINTERS`].
 const PLAIN: &[&str] = &[
+    "active",
     "authenticated",
     "availableReplicas",
     "chapAuthDiscovery",
@@ -16,6 +17,7 @@ const PLAIN: &[&str] = &[
     "currentReplicas",
     "denied",
     "deprecatedCount",
+    "failed",
     "failureThreshold",
     "fullyLabeledReplicas",
     "generation",
@@ -45,6 +47,7 @@ const PLAIN: &[&str] = &[
     "start",
     "stdin",
     "stdinOnce",
+    "succeeded",
     "successThreshold",
     "timeoutSeconds",
     "tty",

@@ -4,7 +4,12 @@
 
 mod amounts;
 mod daemon_set;
+mod network;
 mod pod;
+mod policy;
+mod service;
+mod storage;
+mod workload;
 
 use crate::resource::Resource;
 use serde_json::{Map, Value, json};
@@ -17,7 +22,25 @@ pub fn apply(resource: &Resource, object: &mut Value) {
         "Namespace" => namespace(object),
         "Node" => node(object),
         "Secret" => secret(object),
-        "ConfigMap" | "ServiceAccount" | "ControllerRevision" | "Lease" => {}
+        "Deployment" => workload::deployment(object),
+        "ReplicaSet" => workload::replica_set(object),
+        "StatefulSet" => workload::stateful_set(object),
+        "Job" => workload::job(object),
+        "CronJob" => workload::cron_job(object),
+        "Service" => service::apply(object),
+        "Endpoints" => network::endpoints(object),
+        "EndpointSlice" => network::endpoint_slice(object),
+        "IngressClass" => network::ingress_class(object),
+        "NetworkPolicy" => network::policy(object),
+        "RoleBinding" | "ClusterRoleBinding" => policy::binding(object),
+        "LimitRange" => policy::limit_range(object),
+        "ResourceQuota" => policy::quota(object),
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => policy::webhooks(resource.kind, object),
+        "CSIDriver" => storage::driver(object),
+        "StorageClass" => storage::class(object),
+        "PersistentVolume" => storage::volume(object),
+        "PersistentVolumeClaim" => storage::claim(object),
+        "RuntimeClass" => storage::overhead(object),
         "Event" => event(object),
         "PriorityClass" => default(object, "preemptionPolicy", || "PreemptLowerPriority".into()),
         _ => {}

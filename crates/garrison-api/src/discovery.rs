@@ -148,7 +148,9 @@ mod tests {
         let apps = resource_list("apps", "v1").expect("is served");
         let names: Vec<&str> =
             apps["resources"].as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str()).collect();
-        assert_eq!(names, ["controllerrevisions", "daemonsets", "daemonsets/status"]);
+        let wanted = "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets \
+                      replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status";
+        assert_eq!(names.join(" "), wanted);
         let aggregated = aggregated(false, Aggregated::V2);
         let group =
             aggregated["items"].as_array().expect("a list").iter().find(|item| item["metadata"]["name"] == "apps").expect("apps");

@@ -9,6 +9,7 @@
 //! - [`prepare`]: the one way to a storable object: default, reset what a caller may not set, validate, generation.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`selector`]: label and field selectors.
+//! - [`scale`]: the number of replicas, in the form that all kinds with replicas share.
 //! - [`table`]: the columns that `kubectl get` prints.
 //! - [`discovery`], [`openapi`]: what clients ask before they do anything.
 //! - [`status_error`]: every refusal, in Kubernetes' own form.
@@ -23,6 +24,7 @@ pub mod patch;
 pub mod prepare;
 pub mod quantity;
 pub mod resource;
+pub mod scale;
 pub mod schema;
 pub mod selector;
 pub mod status_error;

@@ -53,6 +53,27 @@ pub fn dns_subdomain_fault(text: &str) -> Option<String> {
     })
 }
 
+/// Why a text is no DNS-1035 label, which begins with a letter; `None` when it is one.
+pub fn dns_1035_label_fault(text: &str) -> Option<String> {
+    if text.len() > 63 {
+        return Some("must be no more than 63 bytes".into());
+    }
+    let fine = is_label(text) && text.starts_with(|first: char| first.is_ascii_lowercase());
+    (!fine).then(|| {
+        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end \
+         with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+            .into()
+    })
+}
+
+/// Why a text cannot be a segment of a URL's path; `None` when it can. Roles have names with colons.
+pub fn path_segment_fault(text: &str) -> Option<String> {
+    if matches!(text, "." | "..") {
+        return Some(format!("may not be '{text}'"));
+    }
+    ["/", "%"].iter().find(|part| text.contains(**part)).map(|part| format!("may not contain '{part}'"))
+}
+
 fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
@@ -147,6 +168,12 @@ mod tests {
             ("a b", false),
         ] {
             assert_eq!(qualified_name_fault(text).is_none(), good, "{text}");
+        }
+        for (text, label, segment) in
+            [("a-1", true, true), ("1a", false, true), ("system:node", false, true), ("..", false, false), ("a/b", false, false)]
+        {
+            assert_eq!(dns_1035_label_fault(text).is_none(), label, "{text}");
+            assert_eq!(path_segment_fault(text).is_none(), segment, "{text}");
         }
         for (text, good) in [("", true), ("Yes", true), ("a b", false), ("-", false), ("1.2", true)] {
             assert_eq!(label_value_fault(text).is_none(), good, "{text}");

@@ -50,7 +50,8 @@ pub fn create(write: &Write<'_>, mut object: Value) -> Result<Prepared, Status> 
     generation::for_create(write.resource, &mut object)?;
     canonical(&mut object);
     refuse(write.resource, &object, validation::create(write.resource, &object))?;
-    let warnings = validation::warnings(write.resource, None, &object);
+    let mut warnings = validation::warnings(write.resource, None, &object);
+    warnings.extend(validation::stored_only(write.resource));
     Ok(Prepared { object, warnings })
 }
 
@@ -66,7 +67,11 @@ pub fn update(write: &Write<'_>, old: &Value, mut new: Value) -> Result<Prepared
     generation::for_update(write.resource, old, &mut new);
     canonical(&mut new);
     refuse(write.resource, &new, validation::update(write.resource, write.subresource, old, &new))?;
-    let warnings = validation::warnings(write.resource, Some(old), &new);
+    let mut warnings = validation::warnings(write.resource, Some(old), &new);
+    // Who writes its status, as its controller does, knows what becomes of the object.
+    if matches!(write.subresource, None | Some("scale")) {
+        warnings.extend(validation::stored_only(write.resource));
+    }
     Ok(Prepared { object: new, warnings })
 }
 
@@ -85,7 +90,15 @@ fn initial_state(resource: &Resource, object: &mut Value) {
             object["status"] =
                 json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0});
         }
-        "Pod" => object["status"] = json!({}),
+        "Pod" | "Deployment" | "Job" | "CronJob" | "ResourceQuota" => object["status"] = json!({}),
+        "ReplicaSet" => object["status"] = json!({"replicas": 0}),
+        "StatefulSet" => object["status"] = json!({"replicas": 0, "availableReplicas": 0}),
+        "Service" => object["status"] = json!({"loadBalancer": {}}),
+        "PodDisruptionBudget" => {
+            object["status"] = json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});
+        }
+        "PersistentVolume" | "PersistentVolumeClaim" => object["status"] = json!({"phase": "Pending"}),
+        "VolumeAttachment" => object["status"] = json!({"attached": false}),
         "Namespace" => {
             object["status"] = json!({"phase": "Active"});
             let finalizers = &mut object["spec"]["finalizers"];
@@ -123,11 +136,27 @@ fn keep_other_parts(write: &Write<'_>, old: &Value, new: &mut Value) {
         }
         _ if write.resource.has_status => {
             keep(new, "status");
-            if write.resource.kind == "Namespace" {
-                keep(new, "spec");
+            match write.resource.kind {
+                "Namespace" => keep(new, "spec"),
+                "Service" => keep_address(old, new),
+                _ => {}
             }
         }
         _ => {}
+    }
+}
+
+/// A service keeps the address that it was made with when an update does not speak of it, as manifests do not.
+fn keep_address(old: &Value, new: &mut Value) {
+    let has_none = |spec: &Value| spec["type"] == "ExternalName" || spec["clusterIP"].as_str().is_none_or(str::is_empty);
+    let Some(spec) = new["spec"].as_object_mut() else { return };
+    let silent =
+        ["clusterIP", "clusterIPs"].iter().all(|field| spec.get(*field).is_none_or(|value| value.is_null() || value == ""));
+    if has_none(&old["spec"]) || !silent || spec.get("type").is_some_and(|kind| kind == "ExternalName") {
+        return;
+    }
+    for field in ["clusterIP", "clusterIPs"] {
+        spec.insert(field.into(), old["spec"][field].clone());
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Resource {
     pub unconditional_update: bool,
     /// Whether `status` is a subresource: then main writes ignore `status` and `/status` writes ignore the rest.
     pub has_status: bool,
+    /// What a writer is warned of because nothing acts on objects of this kind yet; empty when something does.
+    pub stored_only: &'static str,
 }
 
 impl Resource {

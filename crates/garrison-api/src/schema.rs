@@ -184,4 +184,18 @@ mod tests {
         }
         assert_eq!((field("Volume", "hostPath").via, field("Volume", "hostPath").tag), (Some(2), Some(1)));
     }
+
+    #[test]
+    fn what_json_shows_as_a_field_is_embedded_nowhere() {
+        // Else a binding's `roleRef` would be read as the binding's own kind, and be lost.
+        for (version, kind) in
+            [("rbac.authorization.k8s.io/v1", "RoleBinding"), ("v1", "ServiceAccount"), ("v1", "Event"), ("v1", "Binding")]
+        {
+            let fields = &of_kind(version, kind).expect("is known").fields;
+            assert!(
+                ["apiVersion", "kind"].iter().all(|name| fields[*name].via.is_none() && fields[*name].tag.is_none()),
+                "{kind}"
+            );
+        }
+    }
 }

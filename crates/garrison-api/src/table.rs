@@ -1,8 +1,13 @@
 //! `meta.k8s.io` tables: the columns that `kubectl get` prints (upstream `pkg/printers/internalversion`).
 
+mod access;
 mod duration;
+mod layout;
 mod node;
 mod pod;
+mod service;
+mod storage;
+mod workload;
 
 use crate::resource::Resource;
 use jiff::Timestamp;
@@ -18,83 +23,13 @@ pub enum IncludeObject {
     Object,
 }
 
-/// A column: name, type, whether only `-o wide` shows it.
-type Column = (&'static str, &'static str, bool);
-
-const NAME: Column = ("Name", "string", false);
-const AGE: Column = ("Age", "string", false);
-
-/// Columns of each kind; a kind without a line has name and age.
-fn layout(kind: &str) -> &'static [Column] {
-    match kind {
-        "Pod" => &[
-            NAME,
-            ("Ready", "string", false),
-            ("Status", "string", false),
-            ("Restarts", "string", false),
-            AGE,
-            ("IP", "string", true),
-            ("Node", "string", true),
-            ("Nominated Node", "string", true),
-            ("Readiness Gates", "string", true),
-        ],
-        "Node" => &[
-            NAME,
-            ("Status", "string", false),
-            ("Roles", "string", false),
-            AGE,
-            ("Version", "string", false),
-            ("Internal-IP", "string", true),
-            ("External-IP", "string", true),
-            ("OS-Image", "string", true),
-            ("Kernel-Version", "string", true),
-            ("Container-Runtime", "string", true),
-        ],
-        "DaemonSet" => &[
-            NAME,
-            ("Desired", "integer", false),
-            ("Current", "integer", false),
-            ("Ready", "integer", false),
-            ("Up-to-date", "integer", false),
-            ("Available", "integer", false),
-            ("Node Selector", "string", false),
-            AGE,
-            ("Containers", "string", true),
-            ("Images", "string", true),
-            ("Selector", "string", true),
-        ],
-        "ControllerRevision" => &[NAME, ("Controller", "string", false), ("Revision", "integer", false), AGE],
-        "Namespace" => &[NAME, ("Status", "string", false), AGE],
-        "ConfigMap" => &[NAME, ("Data", "integer", false), AGE],
-        "Secret" => &[NAME, ("Type", "string", false), ("Data", "integer", false), AGE],
-        "ServiceAccount" => &[NAME, ("Secrets", "integer", false), AGE],
-        "Lease" => &[NAME, ("Holder", "string", false), AGE],
-        "PriorityClass" => {
-            &[NAME, ("Value", "integer", false), ("Global-Default", "boolean", false), AGE, ("PreemptionPolicy", "string", false)]
-        }
-        "Event" => &[
-            ("Last Seen", "string", false),
-            ("Type", "string", false),
-            ("Reason", "string", false),
-            ("Object", "string", false),
-            ("Subobject", "string", true),
-            ("Source", "string", true),
-            ("Message", "string", false),
-            ("First Seen", "string", true),
-            ("Count", "integer", true),
-            ("Name", "string", true),
-        ],
-        _ => &[NAME, AGE],
-    }
-}
-
 /// Column definitions of a kind.
 pub fn columns(resource: &Resource) -> Value {
-    let definition = |(name, kind, wide): &Column| {
+    let definition = |(name, kind, wide): &layout::Column| {
         let format = if *name == "Name" { "name" } else { "" };
         json!({"name": name, "type": kind, "format": format, "description": "", "priority": i32::from(*wide)})
     };
-    layout(resource.kind).iter().map(definition).collect()
+    layout::of(resource.kind).iter().map(definition).collect()
 }
 
 /// One row: `{"cells": […], "object": …}`.
@@ -123,7 +58,31 @@ fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
     match kind {
         "Pod" => pod::cells(object, age, now),
         "Node" => node::cells(object, age),
-        "DaemonSet" => daemon_set(object, age),
+        "DaemonSet" => workload::daemon_set(object, age),
+        "Deployment" => workload::deployment(object, age),
+        "ReplicaSet" => workload::replica_set(object, age),
+        "StatefulSet" => workload::stateful_set(object, age),
+        "Job" => workload::job(object, age, now),
+        "CronJob" => workload::cron_job(object, age, now),
+        "PodDisruptionBudget" => workload::budget(object, age),
+        "Service" => service::cells(object, age),
+        "Endpoints" => json!([name, service::endpoints(object), age]),
+        "EndpointSlice" => service::slice(object, age),
+        "IngressClass" => service::ingress_class(object, age),
+        "NetworkPolicy" => json!([name, selector(&object["spec"]["podSelector"]), age]),
+        "Role" | "ClusterRole" | "LimitRange" => json!([name, text(object, "/metadata/creationTimestamp")]),
+        "RoleBinding" | "ClusterRoleBinding" => access::binding(object, age),
+        "ResourceQuota" => access::quota(object, age),
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
+            json!([name, object["webhooks"].as_array().map_or(0, Vec::len), age])
+        }
+        "CSIDriver" => storage::driver(object, age),
+        "CSINode" => json!([name, object["spec"]["drivers"].as_array().map_or(0, Vec::len), age]),
+        "StorageClass" => storage::class(object, age),
+        "VolumeAttachment" => storage::attachment(object, age),
+        "PersistentVolume" => storage::volume(object, age),
+        "PersistentVolumeClaim" => storage::claim(object, age),
+        "RuntimeClass" => json!([name, text(object, "/handler"), age]),
         "ControllerRevision" => json!([name, controller(object), object["revision"].as_i64().unwrap_or(0), age]),
         "Namespace" => json!([name, text(object, "/status/phase"), age]),
         "ConfigMap" => json!([name, size("data") + size("binaryData"), age]),
@@ -159,8 +118,13 @@ fn pairs(map: &Value) -> String {
     or_none(&words.join(",")).into()
 }
 
-/// A `LabelSelector` in its text form: requirements by key, values in order.
+/// A `LabelSelector` in its text form, or `<none>`.
 fn selector(selector: &Value) -> String {
+    selector_text(selector).unwrap_or_else(|| "<none>".into())
+}
+
+/// A `LabelSelector` in its text form: requirements by key, values in order; `None` when it demands nothing.
+pub(crate) fn selector_text(selector: &Value) -> Option<String> {
     let mut words: Vec<(&str, String)> = Vec::new();
     for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
         words.push((key, format!("{key}={}", value.as_str().unwrap_or_default())));
@@ -179,29 +143,7 @@ fn selector(selector: &Value) -> String {
     }
     words.sort_by_key(|(key, _)| *key);
     let words: Vec<String> = words.into_iter().map(|(_, word)| word).collect();
-    or_none(&words.join(",")).into()
-}
-
-fn daemon_set(object: &Value, age: String) -> Value {
-    let count = |field: &str| object["status"][field].as_i64().unwrap_or(0);
-    let containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array);
-    let joined = |field: &str| {
-        let words: Vec<&str> = containers.into_iter().flatten().filter_map(|container| container[field].as_str()).collect();
-        words.join(",")
-    };
-    json!([
-        text(object, "/metadata/name"),
-        count("desiredNumberScheduled"),
-        count("currentNumberScheduled"),
-        count("numberReady"),
-        count("updatedNumberScheduled"),
-        count("numberAvailable"),
-        pairs(&object["spec"]["template"]["spec"]["nodeSelector"]),
-        age,
-        joined("name"),
-        joined("image"),
-        selector(&object["spec"]["selector"]),
-    ])
+    (!words.is_empty()).then(|| words.join(","))
 }
 
 /// `daemonset.apps/NAME` of the owner that controls it.

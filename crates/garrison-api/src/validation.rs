@@ -2,7 +2,10 @@
 //!
 //! Every rule takes an [`At`](fault::At), a value together with its path, and adds to [`Faults`](fault::Faults).
 
+mod access;
 mod amounts;
+mod batch;
+mod budget;
 mod container;
 mod daemon_set;
 mod data;
@@ -10,16 +13,23 @@ mod environment;
 mod fault;
 mod form;
 mod labels;
+mod limits;
 mod metadata;
+mod network;
 mod node;
+mod persistent;
 mod pod;
 mod pod_spec;
 mod probe;
+mod replicas;
 mod scheduling;
 mod security;
+mod service;
 mod small_kinds;
+mod storage;
 mod volume;
 mod warnings;
+mod webhook;
 
 use crate::resource::Resource;
 use crate::status_error::Cause;
@@ -47,6 +57,7 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
         ("Pod", Some("status")) => pod::status(&old, &new, &mut faults),
         ("Node", None) => node::update(&old, &new, &mut faults),
         ("Node", Some("status")) => node::status(&new, &mut faults),
+        ("Deployment" | "ReplicaSet" | "StatefulSet", Some("status")) => replicas::status(&new, &mut faults),
         ("Namespace", Some("finalize")) => small_kinds::namespace(&new, &mut faults),
         (_, Some(_)) => {}
         (kind, None) => {
@@ -59,6 +70,23 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
                 }
                 "ControllerRevision" => faults.immutable(&old.field("data"), &new.field("data")),
                 "PriorityClass" => small_kinds::priority_kept(&old, &new, &mut faults),
+                "Deployment" | "ReplicaSet" => {
+                    faults.immutable(&old.field("spec").field("selector"), &new.field("spec").field("selector"));
+                }
+                "StatefulSet" => replicas::stateful_set_kept(&old, &new, &mut faults),
+                "IngressClass" => {
+                    faults.immutable(&old.field("spec").field("controller"), &new.field("spec").field("controller"));
+                }
+                "Job" => batch::job_kept(&old, &new, &mut faults),
+                "Service" => service::kept(&old, &new, &mut faults),
+                "RoleBinding" | "ClusterRoleBinding" => access::role_kept(&old, &new, &mut faults),
+                "EndpointSlice" => faults.immutable(&old.field("addressType"), &new.field("addressType")),
+                "StorageClass" => storage::class_kept(&old, &new, &mut faults),
+                "CSIDriver" => storage::driver_kept(&old, &new, &mut faults),
+                "VolumeAttachment" => faults.immutable(&old.field("spec"), &new.field("spec")),
+                "RuntimeClass" => faults.immutable(&old.field("handler"), &new.field("handler")),
+                "PersistentVolume" => persistent::volume_kept(&old, &new, &mut faults),
+                "PersistentVolumeClaim" => persistent::claim_kept(&old, &new, &mut faults),
                 _ => {}
             }
         }
@@ -80,6 +108,11 @@ pub fn warnings(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<St
     found
 }
 
+/// What a writer must know of a kind that nothing acts on.
+pub fn stored_only(resource: &Resource) -> Option<String> {
+    (!resource.stored_only.is_empty()).then(|| resource.stored_only.into())
+}
+
 /// What holds for an object of that kind when it is created, and for most also when it is changed.
 fn of_kind(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
     match resource.kind {
@@ -93,6 +126,29 @@ fn of_kind(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
         "Lease" => small_kinds::lease(at, faults),
         "Event" => small_kinds::event(at, faults),
         "Namespace" => small_kinds::namespace(at, faults),
+        "Deployment" => replicas::deployment(&at.field("spec"), faults),
+        "ReplicaSet" => replicas::replica_set(&at.field("spec"), faults),
+        "StatefulSet" => replicas::stateful_set(&at.field("spec"), faults),
+        "Job" => batch::job(at, faults),
+        "CronJob" => batch::cron_job(at, faults),
+        "Service" => service::spec(&at.field("spec"), faults),
+        "Role" | "ClusterRole" => access::role(at, resource.namespaced, faults),
+        "RoleBinding" | "ClusterRoleBinding" => access::binding(at, resource.namespaced, faults),
+        "PodDisruptionBudget" => budget::spec(&at.field("spec"), faults),
+        "IngressClass" => network::ingress_class(&at.field("spec"), faults),
+        "NetworkPolicy" => network::policy(&at.field("spec"), faults),
+        "Endpoints" => network::endpoints(at, faults),
+        "EndpointSlice" => network::endpoint_slice(at, faults),
+        "LimitRange" => limits::limit_range(&at.field("spec"), faults),
+        "ResourceQuota" => limits::quota(&at.field("spec"), faults),
+        "StorageClass" => storage::class(at, faults),
+        "CSIDriver" => storage::driver(at, faults),
+        "CSINode" => storage::node(&at.field("spec"), faults),
+        "VolumeAttachment" => storage::attachment(&at.field("spec"), faults),
+        "RuntimeClass" => storage::runtime(at, faults),
+        "PersistentVolume" => persistent::volume(&at.field("spec"), faults),
+        "PersistentVolumeClaim" => persistent::claim(&at.field("spec"), faults),
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => webhook::configuration(at, faults),
         _ => {}
     }
 }

@@ -85,6 +85,7 @@ async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &
         return server.nodes().serve(target.namespace().unwrap_or_default(), target.name()?, stream, request).await;
     }
     match call.verb() {
+        "get" if target.subresource.as_deref() == Some("scale") => subresource::read_scale(server, &target).await,
         "get" => read::get(server, &call, &target).await,
         "list" => read::list(server, &call, &target).await,
         "watch" => watch::watch(server, &call, &target).await,
@@ -99,6 +100,7 @@ async fn change(server: &Server, call: &Call, target: &Target, body: &Bytes) -> 
         ("create", Some("binding")) => subresource::bind(server, call, target, body).await,
         ("create", Some("eviction")) => subresource::evict(server, call, target, body).await,
         ("create", Some("token")) => subresource::request_token(server, call, target, body).await,
+        ("update" | "patch", Some("scale")) => subresource::write_scale(server, call, target, body).await,
         ("update", None | Some("status" | "finalize")) => write::update(server, call, target, body).await,
         ("patch", None | Some("status")) => write::patch(server, call, target, body).await,
         ("delete", None) => delete::delete(server, call, target, body).await,

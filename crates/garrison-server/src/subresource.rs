@@ -2,8 +2,10 @@
 
 mod binding;
 mod eviction;
+mod scale;
 mod token;
 
 pub(crate) use binding::bind;
 pub(crate) use eviction::evict;
+pub(crate) use scale::{read_scale, write_scale};
 pub(crate) use token::request_token;

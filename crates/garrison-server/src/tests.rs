@@ -2,6 +2,7 @@
 
 mod admission;
 mod client;
+mod companions;
 mod daemon_sets;
 mod lists;
 mod nodes;

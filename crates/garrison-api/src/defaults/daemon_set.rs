@@ -17,6 +17,11 @@ pub(super) fn apply(object: &mut Value) {
         default(&mut strategy["rollingUpdate"], "maxSurge", || 0.into());
     }
     default(spec, "revisionHistoryLimit", || 10.into());
+    template(spec);
+}
+
+/// The template of a spec: a pod to be.
+pub(super) fn template(spec: &mut Value) {
     if let Some(template) = part(spec, "template") {
         default(template, "metadata", || json!({}));
         if let Some(pod_spec) = part(template, "spec") {

@@ -1,6 +1,8 @@
 use crate::resource;
 use serde_json::{Value, json};
 
+mod companions;
+
 fn with_defaults(group: &str, plural: &str, mut object: Value) -> Value {
     super::apply(resource::find(group, "v1", plural).expect("is served"), &mut object);
     object

@@ -3,7 +3,8 @@
 use super::tests::{kinds, object, read};
 use super::*;
 use k8s_pb::api::{
-    apps, authentication, authorization, autoscaling, coordination, core, events, networking, policy, rbac, scheduling, storage,
+    admissionregistration, apps, authentication, authorization, autoscaling, batch, coordination, core, discovery, events,
+    networking, node, policy, rbac, scheduling, storage,
 };
 use k8s_pb::apimachinery::pkg::{apis::meta, runtime::Unknown};
 use proptest::prelude::*;
@@ -40,13 +41,17 @@ fn through(version: &str, kind: &str, message: &[u8]) -> Result<Vec<u8>, DecodeE
             Binding ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod PodTemplate
             ReplicationController ResourceQuota Secret Service ServiceAccount
         }
+        admissionregistration { MutatingWebhookConfiguration ValidatingWebhookConfiguration }
         apps { ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet }
         authentication { SelfSubjectReview TokenRequest TokenReview }
         authorization { SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview }
         autoscaling { Scale }
+        batch { CronJob Job }
         coordination { Lease }
+        discovery { EndpointSlice }
         events { Event }
-        networking { NetworkPolicy }
+        networking { IngressClass NetworkPolicy }
+        node { RuntimeClass }
         policy { Eviction PodDisruptionBudget }
         rbac { ClusterRole ClusterRoleBinding Role RoleBinding }
         scheduling { PriorityClass }

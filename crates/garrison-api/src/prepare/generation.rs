@@ -7,13 +7,19 @@ use serde_json::{Value, json};
 /// Where every `apps/v1` DaemonSet shows the generation of its template.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
-/// Kinds whose spec changes are counted.
-fn counted(resource: &Resource) -> bool {
-    matches!(resource.kind, "DaemonSet" | "Pod" | "PriorityClass")
+/// The fields of a kind whose changes are counted; none for kinds without a generation.
+fn counted(resource: &Resource) -> &'static [&'static str] {
+    match resource.kind {
+        "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" | "Job" | "CronJob" | "Pod" | "PriorityClass" => &["spec"],
+        "PodDisruptionBudget" | "NetworkPolicy" | "IngressClass" => &["spec"],
+        "EndpointSlice" => &["addressType", "endpoints", "ports"],
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => &["webhooks"],
+        _ => &[],
+    }
 }
 
 pub(super) fn for_create(resource: &Resource, object: &mut Value) -> Result<(), Status> {
-    if counted(resource) {
+    if !counted(resource).is_empty() {
         object["metadata"]["generation"] = 1.into();
     }
     if resource.kind == "DaemonSet" {
@@ -25,7 +31,7 @@ pub(super) fn for_create(resource: &Resource, object: &mut Value) -> Result<(), 
 
 /// Counts a changed spec, and a changed template. A status write changes neither.
 pub(super) fn for_update(resource: &Resource, old: &Value, new: &mut Value) {
-    if counted(resource) && !same(&old["spec"], &new["spec"]) {
+    if counted(resource).iter().any(|field| !same(&old[field], &new[field])) {
         new["metadata"]["generation"] = (old["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
     }
     if resource.kind == "DaemonSet" {

@@ -76,6 +76,32 @@ fn generations_count_what_they_should() {
     check(|set| set["spec"]["minReadySeconds"] = 3.into(), Some("status"), 1, "1");
 }
 
+#[test]
+fn each_kind_counts_what_is_its_content() {
+    let check = |group: &str, plural: &str, content: Value, pointer: &str, value: Value, generation: Value| {
+        let mut object = json!({"metadata": {"name": "x"}});
+        content.as_object().expect("fields").iter().for_each(|(name, part)| object[name] = part.clone());
+        let old = create(&write(group, plural), object).expect("is created").object;
+        let mut new = old.clone();
+        *new.pointer_mut(pointer).expect(pointer) = value;
+        let updated = update(&write(group, plural), &old, new).expect("is updated").object;
+        assert_eq!(updated["metadata"].get("generation").cloned().unwrap_or_default(), generation, "{plural} {pointer}");
+    };
+    let policy = json!({"spec": {"podSelector": {}}});
+    check("networking.k8s.io", "networkpolicies", policy, "/spec/policyTypes", json!(["Egress"]), json!(2));
+    let slice = json!({"addressType": "IPv4", "endpoints": []});
+    check("discovery.k8s.io", "endpointslices", slice, "/endpoints", json!([{"addresses": ["10.0.0.1"]}]), json!(2));
+    let budget = json!({"spec": {"minAvailable": 1, "selector": {}}});
+    check("policy", "poddisruptionbudgets", budget.clone(), "/spec/minAvailable", json!(2), json!(2));
+    // Its status is not written through this door.
+    check("policy", "poddisruptionbudgets", budget, "/status/disruptionsAllowed", json!(2), json!(1));
+    let hooks = json!({"webhooks": []});
+    let group = "admissionregistration.k8s.io";
+    check(group, "validatingwebhookconfigurations", hooks, "/metadata", json!({"name": "x", "labels": {"a": "b"}}), json!(1));
+    let service = json!({"spec": {"ports": [{"port": 80}]}});
+    check("", "services", service, "/spec/ports/0/port", json!(81), Value::Null);
+}
+
 /// Conformance: U24, E10
 #[test]
 fn status_and_spec_are_written_through_their_own_doors() {

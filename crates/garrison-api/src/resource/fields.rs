@@ -34,6 +34,15 @@ pub(super) fn pod(object: &Value, label: &str) -> String {
     }
 }
 
+/// Jobs: how many of its pods did their work, as a text.
+pub(super) fn job(object: &Value, label: &str) -> String {
+    if label == "status.successful" {
+        object["status"]["succeeded"].as_i64().unwrap_or(0).to_string()
+    } else {
+        path(object, label)
+    }
+}
+
 /// Events: `source` is the component that saw it.
 pub(super) fn event(object: &Value, label: &str) -> String {
     match label {

@@ -183,3 +183,59 @@ fn nodes_and_daemon_sets_read_as_upstream() {
     });
     assert_eq!(cells_of("apps", "daemonsets", &set), json!(["s", 3, 0, 2, 0, 0, "<none>", "60s", "c,d", "i,j", "a=b"]));
 }
+
+#[test]
+fn companions_of_daemons_show_what_matters() {
+    let check = |group: &str, plural: &str, object: Value, wanted: &str| {
+        let cells = cells_of(group, plural, &object);
+        let words: Vec<String> = cells
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned))
+            .collect();
+        assert_eq!(words.join("|"), wanted, "{plural}");
+    };
+    let metadata = json!({"name": "x", "creationTimestamp": "2026-01-01T00:59:00Z"});
+    let with = |rest: Value| {
+        let mut object = json!({"metadata": metadata});
+        rest.as_object().expect("fields").iter().for_each(|(name, value)| object[name] = value.clone());
+        object
+    };
+    let pods = json!({"replicas": 3, "selector": {"matchLabels": {"a": "b"}}, "template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}});
+    let counts = json!({"replicas": 2, "readyReplicas": 1, "updatedReplicas": 2, "availableReplicas": 1});
+    check("apps", "deployments", with(json!({"spec": pods, "status": counts})), "x|1/3|2|1|60s|c|i|a=b");
+    check("apps", "replicasets", with(json!({"spec": pods, "status": counts})), "x|3|2|1|60s|c|i|a=b");
+    check("apps", "statefulsets", with(json!({"spec": pods, "status": counts})), "x|1/3|60s|c|i");
+    let class = json!({"controller": "a.io/b", "parameters": {"apiGroup": "g", "kind": "K", "name": "n"}});
+    check("networking.k8s.io", "ingressclasses", with(json!({"spec": class})), "x|a.io/b|K.g/n|60s");
+    let ports = json!([{"port": 80, "protocol": "TCP"}, {"port": 53, "nodePort": 30_053, "protocol": "UDP"}]);
+    let service = json!({"type": "NodePort", "clusterIPs": ["10.0.0.1"], "ports": ports, "selector": {"a": "b"}});
+    check("", "services", with(json!({"spec": service})), "x|NodePort|10.0.0.1|<none>|80/TCP,53:30053/UDP|60s|a=b");
+    check("", "services", with(json!({"spec": {"type": "LoadBalancer"}})), "x|LoadBalancer|<none>|<pending>|<none>|60s|<none>");
+    let subset = json!([{"addresses": [{"ip": "1.1.1.1"}, {"ip": "::1"}], "ports": [{"port": 1}, {"port": 2}]}]);
+    check("", "endpoints", with(json!({"subsets": subset})), "x|1.1.1.1:1,[::1]:1,1.1.1.1:2 + 1 more...|60s");
+    let slice = json!({"addressType": "IPv4", "ports": [{"port": 1}, {}], "endpoints": [{"addresses": ["1.1.1.1"]}]});
+    check("discovery.k8s.io", "endpointslices", with(slice), "x|IPv4|1,*|1.1.1.1|60s");
+    let subjects = json!([{"kind": "User", "name": "u"}, {"kind": "ServiceAccount", "namespace": "n", "name": "s"}]);
+    let binding = with(json!({"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": subjects}));
+    check("rbac.authorization.k8s.io", "rolebindings", binding, "x|ClusterRole/r|60s|u||n/s");
+    check("rbac.authorization.k8s.io", "roles", with(json!({})), "x|2026-01-01T00:59:00Z");
+    check("policy", "poddisruptionbudgets", with(json!({"spec": {"maxUnavailable": 1}})), "x|N/A|1|0|60s");
+    let quota = json!({"status": {"hard": {"limits.cpu": "4", "pods": "9"}, "used": {"pods": "1"}}});
+    check("", "resourcequotas", with(quota), "x|pods: 1/9|limits.cpu: 0/4|60s");
+    let spec = json!({"attachRequired": false, "volumeLifecycleModes": ["Persistent", "Ephemeral"]});
+    check(
+        "storage.k8s.io",
+        "csidrivers",
+        with(json!({"spec": spec})),
+        "x|false|false|false|<unset>|false|Persistent,Ephemeral|60s",
+    );
+    check("storage.k8s.io", "storageclasses", with(json!({"provisioner": "p"})), "x|p|Delete|Immediate|false|60s");
+    let job = json!({"spec": {"completions": 2}, "status": {"succeeded": 1, "startTime": "2026-01-01T00:59:30Z"}});
+    check("batch", "jobs", with(job), "x|Running|1/2|30s|60s|||<none>");
+    let cron = json!({"spec": {"schedule": "@daily", "suspend": false}});
+    check("batch", "cronjobs", with(cron), "x|@daily|<none>|False|0|<none>|60s|||<none>");
+    let claim = json!({"spec": {"volumeName": "v", "volumeMode": "Block"}, "status": {"phase": "Bound", "accessModes": ["ReadWriteOnce"]}});
+    check("", "persistentvolumeclaims", with(claim), "x|Bound|v||RWO||<unset>|60s|Block");
+}

@@ -1,7 +1,7 @@
 //! DaemonSets (upstream `pkg/apis/apps/validation/validation.go`).
 
 use super::fault::{At, Faults};
-use super::{labels, pod_spec};
+use super::{form, labels, pod_spec};
 
 /// The spec of a DaemonSet.
 pub(super) fn spec(at: &At<'_>, faults: &mut Faults) {
@@ -49,14 +49,28 @@ fn checked_spec(at: &At<'_>, lenient_selector: bool, faults: &mut Faults) {
     if !selector.value.is_null() && selector.field("matchLabels").is_empty() && selector.field("matchExpressions").is_empty() {
         faults.invalid(&selector, "empty selector is invalid for daemonset");
     }
-    self::template(&template, faults);
+    self::template(&template, "DaemonSet", faults);
     faults.non_negative(&at.field("minReadySeconds"));
     strategy(&at.field("updateStrategy"), faults);
     faults.non_negative(&at.field("revisionHistoryLimit"));
 }
 
-/// The template: a pod that lives as long as its node.
-fn template(at: &At<'_>, faults: &mut Faults) {
+/// A template of pods that live as long as what they are made for, which is of that kind.
+pub(super) fn template(at: &At<'_>, kind: &str, faults: &mut Faults) {
+    any_template(at, faults);
+    let spec = at.field("spec");
+    let restart = spec.field("restartPolicy");
+    // Others are no restart policies at all, which is a fault of any pod.
+    if ["OnFailure", "Never"].contains(&restart.text()) {
+        faults.not_supported(&restart, &["Always"]);
+    }
+    if let Some(deadline) = spec.present("activeDeadlineSeconds") {
+        faults.forbidden(&deadline, &format!("activeDeadlineSeconds in {kind} is not Supported"));
+    }
+}
+
+/// What holds for every template of pods.
+pub(super) fn any_template(at: &At<'_>, faults: &mut Faults) {
     for field in ["labels", "annotations"] {
         let found = at.field("metadata").field(field).renamed(format!("{}.{field}", at.path));
         if field == "labels" { labels::labels(&found, faults) } else { labels::annotations(&found, faults) }
@@ -66,14 +80,6 @@ fn template(at: &At<'_>, faults: &mut Faults) {
     let ephemeral = spec.field("ephemeralContainers");
     if !ephemeral.is_empty() {
         faults.forbidden(&ephemeral, "ephemeral containers not allowed in pod template");
-    }
-    let restart = spec.field("restartPolicy");
-    // Others are no restart policies at all, which is a fault of any pod.
-    if ["OnFailure", "Never"].contains(&restart.text()) {
-        faults.not_supported(&restart, &["Always"]);
-    }
-    if let Some(deadline) = spec.present("activeDeadlineSeconds") {
-        faults.forbidden(&deadline, "activeDeadlineSeconds in DaemonSet is not Supported");
     }
 }
 
@@ -90,32 +96,11 @@ fn strategy(at: &At<'_>, faults: &mut Faults) {
 
 fn rolling_update(at: &At<'_>, faults: &mut Faults) {
     let (unavailable, surge) = (at.field("maxUnavailable"), at.field("maxSurge"));
-    match (amount(&unavailable) != 0, amount(&surge) != 0) {
+    match (form::amount(&unavailable) != 0, form::amount(&surge) != 0) {
         (true, true) => faults.invalid(&surge, "may not be set when maxUnavailable is non-zero"),
         (false, false) => faults.required(&unavailable, "cannot be 0 when maxSurge is 0"),
         _ => {}
     }
-    count_or_percent(&unavailable, faults);
-    count_or_percent(&surge, faults);
-}
-
-/// The number of a count, or of a percentage.
-fn amount(at: &At<'_>) -> i64 {
-    let text = at.text();
-    at.value.as_i64().or_else(|| text.strip_suffix('%').unwrap_or(text).parse().ok()).unwrap_or_default()
-}
-
-fn count_or_percent(at: &At<'_>, faults: &mut Faults) {
-    let Some(text) = at.value.as_str() else { return faults.non_negative(at) };
-    let digits = text.strip_suffix('%').filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
-    match digits {
-        None => faults.invalid(
-            at,
-            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation \
-             is '[0-9]+%')",
-        ),
-        // More digits than a number holds are more than 100, too.
-        Some(digits) if digits.parse::<u64>().is_ok_and(|percent| percent <= 100) => {}
-        Some(_) => faults.invalid(at, "must not be greater than 100%"),
-    }
+    form::count_or_part(&unavailable, faults);
+    form::count_or_part(&surge, faults);
 }

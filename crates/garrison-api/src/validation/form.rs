@@ -1,4 +1,4 @@
-//! Forms of texts and numbers inside pods: ports, keys, paths.
+//! Forms of texts and numbers: ports, keys, paths, counts.
 
 use super::fault::{At, Faults};
 
@@ -82,4 +82,40 @@ pub(super) fn file_mode(at: &At<'_>, faults: &mut Faults) {
     if !(0..=0o777).contains(&at.number()) {
         faults.invalid(at, "must be a number between 0 and 0777 (octal), both inclusive");
     }
+}
+
+/// The number of a count, or of a percentage.
+pub(super) fn amount(at: &At<'_>) -> i64 {
+    let text = at.text();
+    at.value.as_i64().or_else(|| text.strip_suffix('%').unwrap_or(text).parse().ok()).unwrap_or_default()
+}
+
+/// A count or a percentage; those over 100% are fine.
+pub(super) fn count_or_percent(at: &At<'_>, faults: &mut Faults) {
+    percent(at, faults);
+}
+
+/// A count or a percentage of at most all.
+pub(super) fn count_or_part(at: &At<'_>, faults: &mut Faults) {
+    // More digits than a number holds are more than 100, too.
+    if percent(at, faults).is_some_and(|digits| !digits.parse::<u64>().is_ok_and(|percent| percent <= 100)) {
+        faults.invalid(at, "must not be greater than 100%");
+    }
+}
+
+/// The digits of a percentage, when it is one.
+fn percent<'a>(at: &At<'a>, faults: &mut Faults) -> Option<&'a str> {
+    let Some(text) = at.value.as_str() else {
+        faults.non_negative(at);
+        return None;
+    };
+    let digits = text.strip_suffix('%').filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    if digits.is_none() {
+        faults.invalid(
+            at,
+            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation \
+             is '[0-9]+%')",
+        );
+    }
+    digits
 }

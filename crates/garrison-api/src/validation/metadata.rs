@@ -11,7 +11,12 @@ const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDelet
 
 /// Metadata of an object about to be created.
 pub(super) fn create(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
-    let name_fault = if resource.kind == "Namespace" { names::dns_label_fault } else { names::dns_subdomain_fault };
+    let name_fault = match (resource.group, resource.kind) {
+        ("", "Namespace") => names::dns_label_fault,
+        ("", "Service") => names::dns_1035_label_fault,
+        ("rbac.authorization.k8s.io", _) => names::path_segment_fault,
+        _ => names::dns_subdomain_fault,
+    };
     let (name, prefix) = (at.field("name"), at.field("generateName"));
     if !prefix.is_empty() {
         faults.invalid_if(&prefix, name_fault(&without_trailing_dash(prefix.text())));

@@ -2,6 +2,7 @@ use super::*;
 use crate::{defaults, resource};
 use serde_json::json;
 
+mod companions;
 mod pods;
 
 /// Field and message of each fault, as the answer to a client joins them.

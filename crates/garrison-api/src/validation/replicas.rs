@@ -1,0 +1,134 @@
+//! Deployments, ReplicaSets and StatefulSets (upstream `pkg/apis/apps/validation/validation.go`).
+
+use super::fault::{At, Faults};
+use super::{daemon_set, form, labels};
+
+/// The spec of a Deployment.
+pub(super) fn deployment(at: &At<'_>, faults: &mut Faults) {
+    replica_set(at, faults);
+    strategy(&at.field("strategy"), faults);
+    faults.non_negative(&at.field("revisionHistoryLimit"));
+    if let Some(deadline) = at.present("progressDeadlineSeconds") {
+        faults.non_negative(&deadline);
+        if deadline.number() <= at.field("minReadySeconds").number() {
+            faults.invalid(&deadline, "must be greater than minReadySeconds");
+        }
+    }
+}
+
+/// The spec of a ReplicaSet, which is also the greater part of a Deployment's.
+pub(super) fn replica_set(at: &At<'_>, faults: &mut Faults) {
+    faults.non_negative(&at.field("replicas"));
+    faults.non_negative(&at.field("minReadySeconds"));
+    let (selector, template) = (at.field("selector"), at.field("template"));
+    if selector.value.is_null() {
+        faults.required(&selector, "");
+    } else {
+        labels::selector(&selector, false, faults);
+        if selector.field("matchLabels").is_empty() && selector.field("matchExpressions").is_empty() {
+            faults.invalid(&selector, "empty selector is invalid for deployment");
+        }
+        let template_labels = template.field("metadata").field("labels");
+        if labels::selects(&selector, &template_labels) == Some(false) {
+            faults.invalid(&template_labels, "`selector` does not match template `labels`");
+        }
+    }
+    if template.value.is_null() {
+        faults.required(&template, "");
+    } else {
+        daemon_set::template(&template, "ReplicaSet", faults);
+    }
+}
+
+fn strategy(at: &At<'_>, faults: &mut Faults) {
+    let rolling = at.field("rollingUpdate");
+    match at.text_of("type") {
+        "Recreate" if rolling.value.is_null() => {}
+        "Recreate" => faults.forbidden(&rolling, "may not be specified when strategy `type` is 'Recreate'"),
+        "RollingUpdate" if rolling.value.is_null() => {
+            faults.required(&rolling, "this should be defaulted and never be nil");
+        }
+        "RollingUpdate" => {
+            let (unavailable, surge) = (rolling.field("maxUnavailable"), rolling.field("maxSurge"));
+            form::count_or_part(&unavailable, faults);
+            form::count_or_percent(&surge, faults);
+            if form::amount(&unavailable) == 0 && form::amount(&surge) == 0 {
+                faults.invalid(&unavailable, "may not be 0 when `maxSurge` is 0");
+            }
+        }
+        _ => faults.not_supported(&at.field("type"), &["Recreate", "RollingUpdate"]),
+    }
+}
+
+/// The spec of a StatefulSet.
+pub(super) fn stateful_set(at: &At<'_>, faults: &mut Faults) {
+    faults.one_of(&at.field("podManagementPolicy"), &["OrderedReady", "Parallel"]);
+    let strategy = at.field("updateStrategy");
+    match strategy.text_of("type") {
+        "RollingUpdate" => faults.non_negative(&strategy.field("rollingUpdate").field("partition")),
+        "OnDelete" if strategy.present("rollingUpdate").is_none() => {}
+        "OnDelete" => faults.invalid(&strategy.field("rollingUpdate"), "only allowed for updateStrategy 'RollingUpdate'"),
+        other => faults.invalid_value(&strategy, &other.into(), "must be 'RollingUpdate' or 'OnDelete'"),
+    }
+    for count in ["replicas", "minReadySeconds", "revisionHistoryLimit"] {
+        faults.non_negative(&at.field(count));
+    }
+    let (selector, template) = (at.field("selector"), at.field("template"));
+    if selector.value.is_null() {
+        faults.required(&selector, "");
+    } else {
+        labels::selector(&selector, false, faults);
+        if selector.field("matchLabels").is_empty() && selector.field("matchExpressions").is_empty() {
+            faults.invalid(&selector, "empty selector is invalid for statefulset");
+        }
+    }
+    let template_labels = template.field("metadata").field("labels");
+    if labels::selects(&selector, &template_labels) == Some(false) && !selector.value.is_null() {
+        faults.invalid(&template_labels, "`selector` does not match template `labels`");
+    }
+    daemon_set::template(&template, "StatefulSet", faults);
+}
+
+/// An update of a StatefulSet: its pods keep their names and volumes.
+pub(super) fn stateful_set_kept(old: &At<'_>, new: &At<'_>, faults: &mut Faults) {
+    let (old, new) = (old.field("spec"), new.field("spec"));
+    let fields = ["serviceName", "podManagementPolicy", "selector", "volumeClaimTemplates"];
+    let kept = |field: &&str| {
+        let (before, now) = (old.field(field), new.field(field));
+        before.value == now.value || (before.is_empty() && now.is_empty())
+    };
+    if !fields.iter().all(kept) {
+        faults.forbidden(
+            &new,
+            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
+             'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+        );
+    }
+}
+
+/// A write of `/status`: no part is more than the whole.
+pub(super) fn status(new: &At<'_>, faults: &mut Faults) {
+    let status = new.field("status");
+    for count in [
+        "observedGeneration",
+        "replicas",
+        "fullyLabeledReplicas",
+        "updatedReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "unavailableReplicas",
+        "terminatingReplicas",
+        "collisionCount",
+    ] {
+        faults.non_negative(&status.field(count));
+    }
+    for part in ["fullyLabeledReplicas", "updatedReplicas", "readyReplicas", "availableReplicas"].map(|part| status.field(part)) {
+        if part.number() > status.field("replicas").number() {
+            faults.invalid(&part, "cannot be greater than status.replicas");
+        }
+    }
+    let available = status.field("availableReplicas");
+    if available.number() > status.field("readyReplicas").number() {
+        faults.invalid(&available, "cannot be greater than readyReplicas");
+    }
+}
