@@ -50,8 +50,10 @@ use std::{
 pub struct Creation {
     /// The node it is for.
     pub node: Arc<str>,
-    /// What its name is made from.
+    /// What its names are made from.
     seed: u64,
+    /// How many of them are known to be others'.
+    taken: u32,
 }
 
 /// Names tried for one pod, as many as the server tries for a generated name.
@@ -61,12 +63,21 @@ impl Creation {
     /// The pod under each name to try in turn, when objects of the names before exist and are not it. `hash` is that of
     /// the plan.
     pub fn pods(&self, set: &DaemonSet, hash: &str) -> impl Iterator<Item = Pod> {
-        names(set, self.seed).map(|name| template::pod(set, &self.node, hash, name))
+        self.names(set).map(|name| template::pod(set, &self.node, hash, name))
     }
 
     /// These names.
     pub fn names(&self, set: &DaemonSet) -> impl Iterator<Item = String> {
-        names(set, self.seed)
+        (self.taken..NAMES).map(move |number| {
+            let seed = fnv64(&[&self.seed.to_le_bytes()[..], &number.to_le_bytes()[..]]);
+            template::name(set, seed)
+        })
+    }
+
+    /// The same, when the first `tried` of the names turned out to be others'. Whoever repeats it must not go back to them
+    /// when they are free again: under the next one there may be a pod already.
+    pub fn after(&self, tried: usize) -> Self {
+        Self { taken: self.taken.saturating_add(u32::try_from(tried).unwrap_or(NAMES)), ..self.clone() }
     }
 
     /// Whether an existing pod is the one of that name, made by a request whose answer was lost: of the same set and for
@@ -180,11 +191,6 @@ impl Plan {
             || !(self.revisions.is_empty() && self.relabel.is_empty() && self.duplicates.is_empty())
             || !(self.create.is_empty() && self.delete.is_empty() && self.obsolete.is_empty() && self.doubts.is_empty())
     }
-}
-
-/// The names that a seed makes, to be tried in turn.
-fn names(set: &DaemonSet, seed: u64) -> impl Iterator<Item = String> {
-    (0..NAMES).map(move |number| template::name(set, fnv64(&[&seed.to_le_bytes()[..], &number.to_le_bytes()[..]])))
 }
 
 fn template_has_no_labels(set: &DaemonSet) -> bool {

@@ -32,7 +32,8 @@ use kube::{
     api::{DeleteParams, PostParams, Preconditions},
     core::Status,
 };
-use std::{ops::ControlFlow, sync::Arc};
+use parking_lot::Mutex;
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
 
 /// Everything of the plan but the status. The outer error says that the picture is wrong and the status not to be trusted.
 pub(super) async fn carry_out(
@@ -128,13 +129,19 @@ impl Hand<'_> {
     /// Creates pods until one is refused: what refuses it (a quota, a webhook) refuses the rest as well.
     async fn create(&self, creations: &[&Creation], hash: &str, book: &mut Book, first: &mut First) {
         let lane = &self.controller.context.lane;
+        // How many names of a creation are others', of those that were not answered.
+        let tried = Mutex::new(HashMap::new());
         let mut rest = creations;
         while !rest.is_empty() {
             let size = book.rounds.size();
             let (round, later) = rest.split_at(size.min(rest.len()));
             let mut flow = ControlFlow::Continue(());
-            let send = |creation| self.create_pod(creation, hash);
+            let send = |creation| self.create_pod(creation, hash, &tried);
             let take = |creation: &Creation, answer| {
+                if !is_answer(&answer) {
+                    let tried = tried.lock().remove(&creation.node).unwrap_or(0);
+                    book.column.lost_create(&creation.after(tried));
+                }
                 let next = self.take_created(creation, answer, book, first);
                 flow = if flow.is_break() { flow } else { next };
                 flow
@@ -160,8 +167,6 @@ impl Hand<'_> {
     ) -> ControlFlow<()> {
         if is_answer(&answer) {
             book.column.answered(&creation.node);
-        } else {
-            book.column.lost_create(creation);
         }
         let source = match answer {
             Ok(pod) => {
@@ -191,10 +196,16 @@ impl Hand<'_> {
     }
 
     /// Creates one pod, or finds the one that an earlier request made whose answer was lost.
-    async fn create_pod(&self, creation: &Creation, hash: &str) -> Result<Pod, kube::Error> {
+    async fn create_pod(
+        &self,
+        creation: &Creation,
+        hash: &str,
+        tried: &Mutex<HashMap<Arc<str>, usize>>,
+    ) -> Result<Pod, kube::Error> {
         let api = self.api::<Pod>();
         let mut refusal = None;
-        for pod in creation.pods(self.set, hash) {
+        for (before, pod) in creation.pods(self.set, hash).enumerate() {
+            tried.lock().insert(creation.node.clone(), before);
             match api.create(&PostParams::default(), &pod).await {
                 Err(kube::Error::Api(status)) if already_exists(&status) => {
                     let name = pod.metadata.name.as_deref().unwrap_or_default();

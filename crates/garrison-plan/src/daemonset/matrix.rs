@@ -213,9 +213,9 @@ impl Column {
         self.remember(node, Past::refuse);
     }
 
-    /// The create of a pod was not answered: it may have been done.
+    /// The create of a pod was not answered: it may have been done, under the first name that is left in `creation`.
     pub fn lost_create(&mut self, creation: &Creation) {
-        self.remember(&creation.node, |past| past.lost_create(creation.seed));
+        self.remember(&creation.node, |past| past.lost_create(creation));
     }
 
     /// The deletion of a node's pod was not answered: it may have been done.
@@ -412,7 +412,7 @@ impl Column {
             self.rows.remove(node);
             return;
         }
-        row.past.meet(&self.set, &row.cell, self.rules.now);
+        row.past.meet(&self.set, node, &row.cell, self.rules.now);
         row.decision = per_node::decide(&row.cell, &self.rules, row.past.attempts);
         let is_in_doubt = row.past.is_in_doubt();
         let share = Share {
@@ -444,7 +444,7 @@ impl Column {
             Stage::Settled | Stage::Busy => {}
         }
         if decision.create {
-            plan.create.push(Creation { node: node.clone(), seed: row.past.seed(&self.set, node) });
+            plan.create.push(row.past.creation(&self.set, node));
         }
         plan.delete.extend(removals(node, &row.cell, &decision.delete));
         if let Some(attempts) = decision.attempts.filter(|attempts| Some(*attempts) != row.past.attempts) {

@@ -4,7 +4,6 @@ use super::{
     Creation, Doubt, Note, Plan,
     daemon_pod::DaemonPod,
     fnv::fnv64,
-    names,
     per_node::{Cell, Decision, FAILED_PODS},
 };
 use crate::{backoff::Attempts, placement::Obstacle};
@@ -24,9 +23,9 @@ pub struct Past {
     present: Vec<u64>,
     /// Stands for all pods that were ever there, so that the next one has another name than any of them.
     lineage: u64,
-    /// What the names of a pod are made from whose create was not answered. As long as nobody knows whether such a pod
-    /// exists, it is asked for under the same name and no other.
-    asked: Option<u64>,
+    /// What the names of a pod are made from whose create was not answered, and how many of them are others'. As long as
+    /// nobody knows whether such a pod exists, it is asked for under the same name and no other.
+    asked: Option<(u64, u32)>,
     /// UIDs of pods the deletion of which was not answered.
     doubted: Vec<String>,
     /// How often the server refused a pod since one was last seen.
@@ -35,10 +34,12 @@ pub struct Past {
 
 impl Past {
     /// Takes note of who is there now.
-    pub(super) fn meet(&mut self, set: &DaemonSet, cell: &Cell, now: Timestamp) {
+    pub(super) fn meet(&mut self, set: &DaemonSet, node: &Arc<str>, cell: &Cell, now: Timestamp) {
         self.attempts = self.attempts.filter(|attempts| !FAILED_PODS.forgotten(attempts, now));
         let is_there = |name: String| cell.pods.iter().any(|pod| pod.name == name);
-        self.asked = self.asked.filter(|seed| !names(set, *seed).any(is_there));
+        if self.open_create(node).is_some_and(|creation| creation.names(set).any(is_there)) {
+            self.asked = None;
+        }
         self.doubted.retain(|uid| cell.pods.iter().any(|pod| pod.uid == *uid && !pod.terminating));
         if !cell.pods.is_empty() {
             self.refusals = 0;
@@ -50,17 +51,22 @@ impl Past {
         self.present = present;
     }
 
-    /// What the names of the node's next pod are made from.
-    pub(super) fn seed(&self, set: &DaemonSet, node: &str) -> u64 {
-        self.asked.unwrap_or_else(|| {
+    /// The node's next pod.
+    pub(super) fn creation(&self, set: &DaemonSet, node: &Arc<str>) -> Creation {
+        self.open_create(node).unwrap_or_else(|| {
             let uid = set.metadata.uid.as_deref().unwrap_or_default();
-            fnv64(&[uid.as_bytes(), b"/", node.as_bytes(), b"/", &self.lineage.to_le_bytes()[..]])
+            let seed = fnv64(&[uid.as_bytes(), b"/", node.as_bytes(), b"/", &self.lineage.to_le_bytes()[..]]);
+            Creation { node: node.clone(), seed, taken: 0 }
         })
     }
 
+    fn open_create(&self, node: &Arc<str>) -> Option<Creation> {
+        self.asked.map(|(seed, taken)| Creation { node: node.clone(), seed, taken })
+    }
+
     /// Takes note that the create of a pod was not answered.
-    pub(super) fn lost_create(&mut self, seed: u64) {
-        self.asked = Some(seed);
+    pub(super) fn lost_create(&mut self, creation: &Creation) {
+        self.asked = Some((creation.seed, creation.taken));
     }
 
     /// Takes note that the deletion of a pod was not answered.
@@ -87,7 +93,7 @@ impl Past {
 
     /// What is not known and will not be learnt by what is done there anyway.
     pub(super) fn doubt(&self, node: &Arc<str>, cell: &Cell, decision: &Decision) -> Option<Doubt> {
-        let created = self.asked.filter(|_| !decision.create).map(|seed| Creation { node: node.clone(), seed });
+        let created = self.open_create(node).filter(|_| !decision.create);
         let going = |pod: &DaemonPod| decision.delete.iter().any(|(place, _)| cell.pods[*place].uid == pod.uid);
         let doubted = cell.pods.iter().filter(|pod| self.doubted.contains(&pod.uid) && !going(pod));
         let deleted: Vec<_> = doubted.map(|pod| (pod.name.clone(), pod.uid.clone())).collect();
@@ -173,9 +179,9 @@ impl Memory {
         self.change(node, Past::refuse);
     }
 
-    /// Takes note that the create of a pod was not answered.
+    /// Takes note that the create of a pod was not answered, under the first name that is left in `creation`.
     pub fn lost_create(&mut self, creation: &Creation) {
-        self.change(&creation.node, |past| past.lost_create(creation.seed));
+        self.change(&creation.node, |past| past.lost_create(creation));
     }
 
     /// Takes note that the deletion of a node's pod was not answered.

@@ -2,7 +2,7 @@
 //! pods, so it only checks what [`matrix`](super::matrix) found out event by event.
 
 use super::{
-    Creation, Note, Plan, Relabel, Removal,
+    Note, Plan, Relabel, Removal,
     daemon_pod::{DaemonPod, hash_of},
     memory::{Memory, Past},
     ownership::{self, Claim, OwnerChange},
@@ -81,7 +81,7 @@ pub fn recompute(observed: &Observed<'_>) -> Recomputed {
         let past = &memory.nodes[node];
         plan.doubts.extend(past.doubt(node, &cells[node], decision));
         if decision.create {
-            plan.create.push(Creation { node: node.clone(), seed: past.seed(set, node) });
+            plan.create.push(past.creation(set, node));
         }
         plan.delete.extend(removals(node, &cells[node], &decision.delete));
         if let Some(attempts) = decision.attempts.filter(|attempts| Some(*attempts) != past.attempts) {
@@ -162,7 +162,7 @@ fn remembered(observed: &Observed<'_>, cells: &BTreeMap<Arc<str>, Cell>) -> Memo
     let past = |node: &Arc<str>, cell: &Cell| {
         let mut past: Past = observed.memory.nodes.get(node).cloned().unwrap_or_default();
         past.attempts = past.attempts.filter(|_| !is_new);
-        past.meet(observed.set, cell, observed.now);
+        past.meet(observed.set, node, cell, observed.now);
         (node.clone(), past)
     };
     let nodes = cells.iter().map(|(node, cell)| past(node, cell)).collect();

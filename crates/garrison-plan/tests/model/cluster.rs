@@ -177,6 +177,7 @@ impl Cluster {
                 }
             }
             Write::Create { creation, node, beside } => {
+                let tried = self.tried(next, creation, node);
                 let pod = if is_done { Some(self.create(next, creation, node)?) } else { None };
                 next.doubled |= u8::from(pod.is_some() && beside) << node;
                 match pod.filter(|_| is_known) {
@@ -185,7 +186,7 @@ impl Cluster {
                         next.memory = self.planner.answered(next.memory, node);
                     }
                     None => {
-                        next.memory = self.planner.lost_create(next.memory, creation);
+                        next.memory = self.planner.lost_create(next.memory, creation, tried);
                         next.writes.retain(|write| !matches!(write, Write::Create { .. }));
                     }
                 }
@@ -217,13 +218,17 @@ impl Cluster {
 
     /// The pod that a creation made, if it did.
     fn find(&mut self, state: &State, creation: u32, node: u8) -> Option<Pod> {
-        for name in self.planner.names(creation, state.made[usize::from(node)]) {
-            let existing = state.pods.iter().find(|pod| pod.name == name).copied()?;
-            if self.planner.is(creation, existing, state.seen) {
-                return Some(existing);
-            }
-        }
-        None
+        let name = self.planner.names(creation, state.made[usize::from(node)])[0];
+        let existing = state.pods.iter().find(|pod| pod.name == name).copied()?;
+        self.planner.is(creation, existing, state.seen).then_some(existing)
+    }
+
+    /// How many of a creation's names are others'.
+    fn tried(&mut self, state: &State, creation: u32, node: u8) -> usize {
+        let names = self.planner.names(creation, state.made[usize::from(node)]);
+        let of = |name: u32| state.pods.iter().find(|pod| pod.name == name).copied();
+        let is_others = |name: &u32| of(*name).is_some_and(|existing| !self.planner.is(creation, existing, state.seen));
+        names.iter().copied().take_while(is_others).count()
     }
 
     /// Without surge nothing may be left on a node when a pod is made for it; with surge, none of its revision that runs.

@@ -286,9 +286,12 @@ impl Planner {
         self.remember(memory, |_, memory| memory.answered(&node_name(node)))
     }
 
-    /// What is remembered when the answer to a create was lost.
-    pub(super) fn lost_create(&mut self, memory: u32, creation: u32) -> u32 {
-        self.remember(memory, |planner, memory| memory.lost_create(&planner.creations[creation as usize].0))
+    /// What is remembered when the answer to a create was lost, after so many of its names.
+    pub(super) fn lost_create(&mut self, memory: u32, creation: u32, tried: usize) -> u32 {
+        let (creation, template) = &self.creations[creation as usize];
+        let lost = (creation.after(tried), *template);
+        numbered(&mut self.creations, lost.clone());
+        self.remember(memory, |_, memory| memory.lost_create(&lost.0))
     }
 
     /// What is remembered once it is known whether a pod was deleted.

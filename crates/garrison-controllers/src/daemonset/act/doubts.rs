@@ -25,15 +25,11 @@ impl Hand<'_> {
     }
 
     async fn find_created(&self, api: &Api<Pod>, creation: &Creation, book: &mut Book) -> kube::Result<()> {
-        for name in creation.names(self.set) {
-            match api.get_opt(&name).await? {
-                Some(existing) if creation.is(self.set, &name, &existing) => {
-                    self.note(existing, book);
-                    break;
-                }
-                Some(_) => {}
-                None => break,
-            }
+        // Only under this name: those before it were others' when it was sent.
+        if let Some(name) = creation.names(self.set).next()
+            && let Some(existing) = api.get_opt(&name).await?.filter(|existing| creation.is(self.set, &name, existing))
+        {
+            self.note(existing, book);
         }
         book.column.answered(&creation.node);
         Ok(())

@@ -4,11 +4,12 @@ use super::cluster::{Cluster, facts};
 use crate::daemonset::{
     Plan, Removal,
     daemon_pod::{DaemonPod, Phase},
-    ownership,
+    ownership::{self, Claim},
     per_node::Why,
     rollout::Strategy,
     template,
 };
+use garrison_api::selector::Labels;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::{
@@ -51,9 +52,11 @@ impl View {
         }
     }
 
-    /// The set's pods on a node, as far as they can be told from others.
+    /// The pods on a node that are the set's own, or will be.
     fn on(&self, node: &str) -> Vec<DaemonPod> {
-        let here = self.pods.iter().filter(|pod| template::target_node(pod) == Some(node));
+        let selector = Labels::from_object(&self.set.spec.as_ref().unwrap().selector).unwrap();
+        let is_own = |pod: &Pod| matches!(ownership::claim(&self.set, &selector, &pod.metadata), Claim::Owned | Claim::Adopt);
+        let here = self.pods.iter().filter(|pod| template::target_node(pod) == Some(node) && is_own(pod));
         here.map(|pod| DaemonPod::of(pod, &self.deleting)).filter(|pod| !pod.is_over()).collect()
     }
 }
@@ -83,10 +86,18 @@ impl Promises {
         self.doubled.retain(|node| truly.contains(node) && known.contains(node.as_str()) && on(node).len() > 1);
     }
 
-    /// Without surge nothing of the set may be left on a node when a pod is made for it; with surge, nothing current.
+    /// Without surge nothing of the set may be left on a node when a pod is made for it; with surge, nothing current. A
+    /// stray that does not match any more, or that somebody deleted, is nobody's unless the controller knows that it has
+    /// adopted it.
     pub(super) fn check_alone(&self, api: &Cluster, view: &View, node: &str, new: &Pod) {
         let current = facts(new).hash;
-        for pod in api.pods.objects.values().filter(|pod| ownership::is_owned(api.set(), &pod.metadata)) {
+        let selector = Labels::from_object(&view.set.spec.as_ref().unwrap().selector).unwrap();
+        let is_nobodys = |pod: &Pod| {
+            let known = view.pods.iter().find(|known| known.metadata.uid == pod.metadata.uid);
+            known.is_some_and(|known| ownership::claim(&view.set, &selector, &known.metadata) == Claim::Ignore)
+        };
+        let owned = |pod: &&Pod| ownership::is_owned(api.set(), &pod.metadata) && !is_nobodys(pod);
+        for pod in api.pods.objects.values().filter(owned) {
             let (here, pod) = (template::target_node(pod) == Some(node), facts(pod));
             let surges = Strategy::of(&view.set).surges();
             let in_the_way = if surges { pod.is_running() && pod.hash == current } else { !pod.is_over() };

@@ -240,7 +240,7 @@ impl World {
         for creation in &plan.create {
             match pass.next() {
                 None => {
-                    let pod = self.create(view, plan, creation);
+                    let (pod, _) = self.create(view, plan, creation);
                     self.note(pod);
                     self.column.answered(&creation.node);
                     self.memory.answered(&creation.node);
@@ -252,11 +252,10 @@ impl World {
                 }
                 Some(mishap) => {
                     if mishap != Mishap::CrashBefore {
-                        self.create(view, plan, creation);
-                    }
-                    if mishap == Mishap::AnswerLost {
-                        self.column.lost_create(creation);
-                        self.memory.lost_create(creation);
+                        let (_, tried) = self.create(view, plan, creation);
+                        let lost = creation.after(tried);
+                        self.column.lost_create(&lost);
+                        self.memory.lost_create(&lost);
                     }
                     return ControlFlow::Break(mishap);
                 }
@@ -275,16 +274,10 @@ impl World {
     /// Reads from the API what became of requests that were not answered.
     fn find_out(&mut self, view: &View, doubt: &Doubt) {
         if let Some(creation) = &doubt.created {
-            for name in creation.names(&view.set) {
-                match self.api.pods.objects.get(&name).cloned() {
-                    Some(existing) if creation.is(&view.set, &name, &existing) => {
-                        self.note(existing);
-                        break;
-                    }
-                    Some(_) => {}
-                    None => break,
-                }
-            }
+            let found = creation.names(&view.set).next().and_then(|name| {
+                self.api.pods.objects.get(&name).filter(|existing| creation.is(&view.set, &name, existing)).cloned()
+            });
+            found.into_iter().for_each(|pod| self.note(pod));
             self.column.answered(&creation.node);
             self.memory.answered(&creation.node);
         }
@@ -364,17 +357,18 @@ impl World {
         self.api.pods.objects.get(name).cloned()
     }
 
-    fn create(&mut self, view: &View, plan: &Plan, creation: &Creation) -> Pod {
-        for pod in creation.pods(&view.set, &plan.hash) {
+    /// The pod, and how many names were others'.
+    fn create(&mut self, view: &View, plan: &Plan, creation: &Creation) -> (Pod, usize) {
+        for (tried, pod) in creation.pods(&view.set, &plan.hash).enumerate() {
             let name = pod.metadata.name.clone().unwrap();
             match self.api.pods.objects.get(&name).cloned() {
                 None => {
                     self.promises.check_alone(&self.api, view, &creation.node, &pod);
                     let pod = self.api.insert(pod);
                     self.promises.created(&self.api, view, &creation.node);
-                    return pod;
+                    return (pod, tried);
                 }
-                Some(existing) if creation.is(&view.set, &name, &existing) => return existing,
+                Some(existing) if creation.is(&view.set, &name, &existing) => return (existing, tried),
                 Some(_) => {}
             }
         }
