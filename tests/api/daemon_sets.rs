@@ -45,7 +45,7 @@ fn set_status(server: &Server, what: &str, path: &str, status: &Value) -> Result
 }
 
 /// Which kubectl this is: Debian's knows less than others.
-fn minor_version(server: &Server) -> Result<u32> {
+pub(crate) fn minor_version(server: &Server) -> Result<u32> {
     let version: Value = serde_json::from_str(&server.kubectl(&["version", "--client", "-o", "json"])?)?;
     let minor = version["clientVersion"]["minor"].as_str().context("a version")?;
     minor.trim_end_matches('+').parse().context("a number")

@@ -131,8 +131,8 @@ fn agree_on_kind(api_version: &str, kind: &str, object: &mut Value) -> Result<()
         ))),
     };
     let (said_version, said_kind) = (said("apiVersion", api_version)?, said("kind", kind)?);
-    // DeleteOptions travel under the version of what is deleted.
-    if said_kind != kind || (said_version != api_version && kind != "DeleteOptions") {
+    // DeleteOptions travel under the version of what is deleted, evictions under that of old.
+    if said_kind != kind || schema::type_name(&said_version, kind) != schema::type_name(api_version, kind) {
         if said_kind == kind && schema::of_kind(&said_version, kind).is_some() {
             let text =
                 format!("the API version in the data ({said_version}) does not match the expected API version ({api_version})");

@@ -111,6 +111,8 @@ pub fn type_name(api_version: &str, kind: &str) -> String {
     if matches!(kind, "DeleteOptions" | "Status") {
         return format!("io.k8s.apimachinery.pkg.apis.meta.v1.{kind}");
     }
+    // Upstream takes evictions of the version before, too; kubectl before 1.22 sends no others. The fields are the same.
+    let api_version = if (api_version, kind) == ("policy/v1beta1", "Eviction") { "policy/v1" } else { api_version };
     match api_version.split_once('/') {
         None => format!("io.k8s.api.core.{api_version}.{kind}"),
         Some((group, version)) => format!("io.k8s.api.{}.{version}.{kind}", group.split('.').next().unwrap_or(group)),

@@ -182,3 +182,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn evictions_of_the_version_of_old_are_taken() {
+    let evict = |version: &str| {
+        let body = json!({"apiVersion": version, "kind": "Eviction", "metadata": {"name": "p"}}).to_string();
+        decode("policy/v1", "Eviction", "application/json", body.as_bytes(), FieldValidation::Strict)
+    };
+    for version in ["policy/v1", "policy/v1beta1"] {
+        assert_eq!(evict(version).expect(version).object["metadata"]["name"], "p");
+    }
+    assert!(evict("policy/v2").is_err());
+}
