@@ -100,6 +100,3 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     shown("W22", "A set of any valid name gets a revision"),
     shown("W31", "A claim or revision that fails holds up nothing else"),
 ];
-
-/// Numbers that may be without a test for now: the change they belong to brings it.
-pub(super) const COMING: &[&str] = &[];

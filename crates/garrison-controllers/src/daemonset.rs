@@ -13,7 +13,7 @@ mod tests;
 
 use crate::{Context, cache::Key, event::Recorder, queue::Queue};
 use garrison_plan::{
-    daemonset::{matrix::Column, ownership},
+    daemonset::{Plan, matrix::Column, ownership},
     window::rounds::Rounds,
 };
 use jiff::Timestamp;
@@ -176,7 +176,10 @@ impl Controller {
         }
         let Some((column, caches)) = found else { return };
         metrics.audited(true);
-        tracing::error!(%key, ?column, ?caches, "the matrix differs from the caches and is made anew; please report this");
+        // Numbers only: a plan holds templates, and they may hold what is nobody else's business.
+        let told = |plan: &Plan| format!("{} to create, {} to delete, {:?}", plan.create.len(), plan.delete.len(), plan.status);
+        let (column, caches) = (told(&column), told(&caches));
+        tracing::error!(%key, column, caches, "the matrix differs from the caches and is made anew; please report this");
         self.news.follow(key);
         let (nodes, pods, revisions) = (nodes.list(), self.pods_of(set), self.revisions_of(key));
         book.column.rebuild(nodes, pods, revisions);

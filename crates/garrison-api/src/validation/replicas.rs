@@ -20,23 +20,28 @@ pub(super) fn deployment(at: &At<'_>, faults: &mut Faults) {
 pub(super) fn replica_set(at: &At<'_>, faults: &mut Faults) {
     faults.non_negative(&at.field("replicas"));
     faults.non_negative(&at.field("minReadySeconds"));
-    let (selector, template) = (at.field("selector"), at.field("template"));
-    if selector.value.is_null() {
-        faults.required(&selector, "");
-    } else {
-        labels::selector(&selector, false, faults);
-        if selector.field("matchLabels").is_empty() && selector.field("matchExpressions").is_empty() {
-            faults.invalid(&selector, "empty selector is invalid for deployment");
-        }
-        let template_labels = template.field("metadata").field("labels");
-        if labels::selects(&selector, &template_labels) == Some(false) {
-            faults.invalid(&template_labels, "`selector` does not match template `labels`");
-        }
-    }
+    selector(at, "deployment", faults);
+    let template = at.field("template");
     if template.value.is_null() {
         faults.required(&template, "");
     } else {
         daemon_set::template(&template, "ReplicaSet", faults);
+    }
+}
+
+/// A selector that is there, selects something, and selects the pods of the template.
+fn selector(at: &At<'_>, owner: &str, faults: &mut Faults) {
+    let selector = at.field("selector");
+    if selector.value.is_null() {
+        return faults.required(&selector, "");
+    }
+    labels::selector(&selector, false, faults);
+    if selector.field("matchLabels").is_empty() && selector.field("matchExpressions").is_empty() {
+        faults.invalid(&selector, &format!("empty selector is invalid for {owner}"));
+    }
+    let template_labels = at.field("template").field("metadata").field("labels");
+    if labels::selects(&selector, &template_labels) == Some(false) {
+        faults.invalid(&template_labels, "`selector` does not match template `labels`");
     }
 }
 
@@ -73,20 +78,8 @@ pub(super) fn stateful_set(at: &At<'_>, faults: &mut Faults) {
     for count in ["replicas", "minReadySeconds", "revisionHistoryLimit"] {
         faults.non_negative(&at.field(count));
     }
-    let (selector, template) = (at.field("selector"), at.field("template"));
-    if selector.value.is_null() {
-        faults.required(&selector, "");
-    } else {
-        labels::selector(&selector, false, faults);
-        if selector.field("matchLabels").is_empty() && selector.field("matchExpressions").is_empty() {
-            faults.invalid(&selector, "empty selector is invalid for statefulset");
-        }
-    }
-    let template_labels = template.field("metadata").field("labels");
-    if labels::selects(&selector, &template_labels) == Some(false) && !selector.value.is_null() {
-        faults.invalid(&template_labels, "`selector` does not match template `labels`");
-    }
-    daemon_set::template(&template, "StatefulSet", faults);
+    selector(at, "statefulset", faults);
+    daemon_set::template(&at.field("template"), "StatefulSet", faults);
 }
 
 /// An update of a StatefulSet: its pods keep their names and volumes.

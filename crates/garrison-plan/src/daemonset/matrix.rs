@@ -13,9 +13,9 @@ use super::{
     memory::{Memory, Past, Telling},
     oracle::{history_into, removals, rules, usable_selector},
     pace::Pace,
-    per_node::{self, Cell, Decision, Rules, Standing, Why},
+    per_node::{self, Cell, Decision, Rules, Standing},
     revision::{self, History},
-    rollout::{self, Stage, Strategy},
+    rollout::{self, Strategy},
     status::{self, Count},
     template, template_has_no_labels,
 };
@@ -436,13 +436,7 @@ impl Column {
         let Some(row) = self.rows.get(node) else { return };
         // Decided at another time, perhaps: how long to wait for the next attempt begins now.
         let mut decision = per_node::decide(&row.cell, &self.rules, row.past.attempts);
-        match row.share.part.stage {
-            Stage::DeleteNow(place) | Stage::MayDelete(place) | Stage::Sunset(place) => {
-                decision.delete.push((place, Why::Outdated));
-            }
-            Stage::CreateNow | Stage::MayCreate => decision.create = true,
-            Stage::Settled | Stage::Busy => {}
-        }
+        row.share.part.stage.add_to(&mut decision);
         if decision.create {
             plan.create.push(row.past.creation(&self.set, node));
         }

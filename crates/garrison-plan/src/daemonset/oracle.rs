@@ -8,7 +8,7 @@ use super::{
     ownership::{self, Claim, OwnerChange},
     per_node::{self, Cell, Decision, Rules, Standing, Why},
     revision::{self, History},
-    rollout::{self, Stage, Strategy},
+    rollout::{self, Strategy},
     status::{self, Count},
     template, template_has_no_labels,
 };
@@ -227,13 +227,7 @@ fn roll_out(
         if !allowed {
             continue;
         }
-        match part.stage {
-            Stage::DeleteNow(place) | Stage::MayDelete(place) | Stage::Sunset(place) => {
-                decision.delete.push((place, Why::Outdated))
-            }
-            Stage::CreateNow | Stage::MayCreate => decision.create = true,
-            Stage::Settled | Stage::Busy => continue,
-        }
+        part.stage.add_to(decision);
         decision.standing.update();
     }
 }

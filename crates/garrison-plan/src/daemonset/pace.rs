@@ -188,7 +188,7 @@ fn is_late(since: Timestamp, now: Timestamp) -> bool {
     now.duration_since(since) > PATIENCE
 }
 
-fn uid(pod: &Pod) -> &str {
+pub(super) fn uid(pod: &Pod) -> &str {
     pod.metadata.uid.as_deref().unwrap_or_default()
 }
 

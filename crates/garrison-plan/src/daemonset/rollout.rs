@@ -4,7 +4,7 @@
 
 use super::{
     daemon_pod::DaemonPod,
-    per_node::{Cell, Rules},
+    per_node::{Cell, Decision, Rules, Why},
 };
 use crate::placement::Eligibility;
 use k8s_openapi::{
@@ -81,6 +81,17 @@ pub enum Stage {
     CreateNow,
     /// Create a new pod if the budget allows.
     MayCreate,
+}
+
+impl Stage {
+    /// Adds to a decision what the update wants, given leave.
+    pub(super) fn add_to(self, decision: &mut Decision) {
+        match self {
+            Self::DeleteNow(place) | Self::MayDelete(place) | Self::Sunset(place) => decision.delete.push((place, Why::Outdated)),
+            Self::CreateNow | Self::MayCreate => decision.create = true,
+            Self::Settled | Self::Busy => {}
+        }
+    }
 }
 
 /// The stage of a node when old pods go first (§10.4).

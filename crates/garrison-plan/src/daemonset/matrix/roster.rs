@@ -4,7 +4,7 @@ use super::Column;
 use crate::daemonset::{
     daemon_pod::{DaemonPod, hash_of},
     ownership::{self, Claim, OwnerChange},
-    pace::{Pace, Sight},
+    pace::{Pace, Sight, uid},
     template,
 };
 use jiff::Timestamp;
@@ -240,8 +240,4 @@ impl Column {
     pub(super) fn known(&self, node: &str) -> Arc<str> {
         self.rows.get_key_value(node).map_or_else(|| Arc::from(node), |(known, _)| known.clone())
     }
-}
-
-fn uid(pod: &Pod) -> &str {
-    pod.metadata.uid.as_deref().unwrap_or_default()
 }
