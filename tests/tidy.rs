@@ -1,6 +1,6 @@
 //! The project's own rules, as tests: who may depend on whom, how long a file may be, what it may not be called.
 
-use garrison_tests::conformance;
+use garrison_tests::{conformance, reference};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -101,4 +101,12 @@ fn conformance_is_shown_and_the_report_is_not_stale() {
     let current = conformance::report(&tests, &BTreeMap::new());
     let plain = conformance::without_results;
     assert!(plain(&report) == plain(&current), "write it anew: cargo run -p garrison-tests --bin conformance LOG…");
+}
+
+/// The page of what is served says what the server's own table says.
+#[test]
+fn the_reference_of_the_api_is_not_stale() {
+    assert_eq!(reference::contradictions(), Vec::<String>::new());
+    let page = fs::read_to_string(root().join("docs/api.md")).expect("reads");
+    assert!(page == reference::page(), "write it anew: cargo run -p garrison-tests --bin api-reference");
 }

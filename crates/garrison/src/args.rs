@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::cluster::{cgroup, commands, machine_init, supervise};
-use crate::{network_agent, role};
+use crate::{bench, network_agent, role};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Agent(Box<role::agent::AgentArgs>),
     /// The network daemon: CNI configuration and routes of one node
     NetworkAgent(network_agent::NetworkAgent),
+    /// Measure this build on this machine
+    Bench(bench::Bench),
     /// Hold a pod's namespaces open
     #[command(hide = true)]
     Pause,
@@ -70,6 +72,7 @@ impl Command {
                 role::log_to_stderr();
                 agent.run()
             }
+            Self::Bench(bench) => bench.run(),
             Self::Pause => role::pause::run(),
             Self::Supervise { cgroup, command } => {
                 cgroup.as_deref().map_or(Ok(()), cgroup::enter)?;

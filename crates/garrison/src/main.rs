@@ -4,6 +4,7 @@
 
 mod apply;
 mod args;
+mod bench;
 mod cluster;
 mod coverage;
 mod network_agent;

@@ -1,6 +1,6 @@
 //! `garrison controller`: the DaemonSet controller alone, for a cluster of whatever make whose own is switched off.
 
-mod connection;
+pub(crate) mod connection;
 mod endpoint;
 
 use super::{duration::duration, limits::LimitArgs};

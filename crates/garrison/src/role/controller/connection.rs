@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the configuration is of no use: a bad certificate, key or server name.
-pub(super) fn client(mut config: Config) -> Result<Client> {
+pub(crate) fn client(mut config: Config) -> Result<Client> {
     if config.proxy_url.is_some() {
         config.default_retry = false;
         return Client::try_from(config).context("making a client of the API server");
@@ -34,6 +34,8 @@ pub(super) fn client(mut config: Config) -> Result<Client> {
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
     tcp.set_keepalive(Some(SILENCE));
+    // A request's body follows its head in a packet of its own: it must not wait until the head is acknowledged.
+    tcp.set_nodelay(true);
     let tls = config.rustls_client_config().context("reading the credentials for the API server")?;
     let mut builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
     if let Some(name) = &config.tls_server_name {
