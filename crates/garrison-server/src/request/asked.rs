@@ -79,7 +79,7 @@ impl Asked {
 
 /// The one name that a collection is narrowed to: a role may give access to that object alone.
 fn selected_name(selector: &str) -> &str {
-    let names = selector.split(',').filter_map(|term| term.split_once('='));
-    let name = names.filter(|(field, _)| *field == "metadata.name").map(|(_, name)| name.strip_prefix('=').unwrap_or(name));
-    name.last().filter(|name| !name.contains(['/', '%', '\\']) && !matches!(*name, "." | "..")).unwrap_or_default()
+    let mut names = selector.split(',').filter_map(|term| term.split_once('=')).filter(|(field, _)| *field == "metadata.name");
+    let name = names.next().map(|(_, name)| name.strip_prefix('=').unwrap_or(name)).unwrap_or_default();
+    if name.contains(['/', '%', '\\']) || matches!(name, "." | "..") { "" } else { name }
 }
