@@ -93,7 +93,7 @@ fn a_manifest_is_applied_to_its_end_and_goes_with_its_namespace() -> Result<()> 
     ensure!(role.contains("Role/r") && role.contains("logs/shipper"), "{role}");
 
     server.kubectl(&["delete", "namespace", "logs", "--timeout=60s"])?;
-    let left = server.kubectl(&["get", "services,deployments,jobs,rolebindings,pdb,netpol,quota", "-A", "-o", "name"])?;
+    let left = server.kubectl(&["get", "services,deployments,jobs,rolebindings,pdb,netpol,quota", "-n", "logs", "-o", "name"])?;
     ensure!(left.is_empty(), "the namespace is gone, these are not: {left}");
     server.stop()
 }
