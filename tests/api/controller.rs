@@ -180,6 +180,10 @@ fn of_two_controllers_one_leads_and_the_other_takes_over() -> Result<()> {
     server.wait("the third to lead", || ensure_leads(&third))?;
     server.kubectl(&["delete", "node", "n3", "n4", "n5", "n6", "n7"])?;
     wait_for_pods(&server, &["n1", "n2"])?;
+    for controller in [&first, &second, &third] {
+        let told = std::fs::read_to_string(&controller.log)?;
+        ensure!(!told.contains("orbidden"), "it asks for more than its manifest gives: {told}");
+    }
     server.stop()
 }
 

@@ -1,6 +1,7 @@
 //! Reviews of access (upstream `pkg/apis/authorization/validation/validation.go`).
 
 use super::fault::{At, Faults};
+use super::labels;
 use serde_json::Value;
 
 /// A review of that kind; those that have no rules pass.
@@ -19,6 +20,11 @@ pub(super) fn check(kind: &str, at: &At<'_>, faults: &mut Faults) {
             faults.invalid(&spec.field("resourceAttributes"), why);
         }
         _ => {}
+    }
+    for field in ["fieldSelector", "labelSelector"] {
+        if let Some(found) = resource.as_ref().and_then(|resource| resource.present(field)) {
+            selector(&found, field == "labelSelector", faults);
+        }
     }
     let user = spec.field("user");
     if about_others && user.is_empty() && spec.field("groups").is_empty() {
@@ -41,6 +47,35 @@ pub(super) fn check(kind: &str, at: &At<'_>, faults: &mut Faults) {
     }
 }
 
+/// A selector is a text or a list. Operators that are not known yet are let pass: who evaluates it leaves them out.
+fn selector(at: &At<'_>, of_labels: bool, faults: &mut Faults) {
+    let (text, requirements) = (at.field("rawSelector"), at.field("requirements"));
+    match (text.is_empty(), requirements.is_empty()) {
+        (false, false) => faults.invalid(&text, "may not specified at the same time as requirements"),
+        (true, true) => {
+            faults.required(&requirements, &format!("when {} is specified, requirements or rawSelector is required", at.path));
+        }
+        _ => {}
+    }
+    for requirement in requirements.items() {
+        let (key, values) = (requirement.field("key"), requirement.field("values"));
+        match requirement.text_of("operator") {
+            "In" | "NotIn" if values.is_empty() => {
+                faults.required(&values, "must be specified when `operator` is 'In' or 'NotIn'");
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                faults.forbidden(&values, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+            }
+            _ => {}
+        }
+        if of_labels {
+            labels::label_name(&key, faults);
+        } else if key.is_empty() {
+            faults.required(&key, "must be specified");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::validation::review;
@@ -56,6 +91,21 @@ mod tests {
         }
         let pods = json!({"verb": "get", "resource": "pods"});
         let own = json!({"resourceAttributes": pods});
+        let selecting = |selector: Value| json!({"resourceAttributes": {"resource": "pods", "fieldSelector": selector}});
+        let field = "spec.resourceAttributes.fieldSelector";
+        check("SelfSubjectAccessReview", json!({}), selecting(json!({"rawSelector": "a=b"})), &[]);
+        let near = json!({"requirements": [{"key": "a", "operator": "Near"}]});
+        check("SelfSubjectAccessReview", json!({}), selecting(near), &[]);
+        let none =
+            format!("{field}.requirements: Required value: when {field} is specified, requirements or rawSelector is required");
+        check("SelfSubjectAccessReview", json!({}), selecting(json!({})), &[&none]);
+        let both = json!({"rawSelector": "a=b", "requirements": [{"operator": "In"}]});
+        let told = [
+            format!("{field}.rawSelector: Invalid value: \"a=b\": may not specified at the same time as requirements"),
+            format!("{field}.requirements[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'"),
+            format!("{field}.requirements[0].key: Required value: must be specified"),
+        ];
+        check("SelfSubjectAccessReview", json!({}), selecting(both), &told.each_ref().map(String::as_str));
         let path = json!({"user": "u", "nonResourceAttributes": {"verb": "get", "path": "/x"}});
         check("SelfSubjectAccessReview", json!({}), own.clone(), &[]);
         check("SelfSubjectAccessReview", json!({"managedFields": [{}]}), own.clone(), &[]);

@@ -39,7 +39,7 @@ fn decide(server: &Server, user: &User, spec: &Value) -> Value {
     let (group, plural, subresource) = (part("group"), part("resource"), part("subresource"));
     let (namespace, name) = (part("namespace"), part("name"));
     let (path, verb) = (of(path, "path"), if resource.is_object() { part("verb") } else { of(path, "verb") });
-    let field_selector = selector(&resource["fieldSelector"]);
+    let (field_selector, unread) = selector(&resource["fieldSelector"]);
     let decision = server.authorizer().decide(&Attributes {
         user,
         verb: &verb,
@@ -59,14 +59,20 @@ fn decide(server: &Server, user: &User, spec: &Value) -> Value {
     if !reason.is_empty() {
         status["reason"] = reason.into();
     }
+    if unread {
+        let partially = if field_selector.is_empty() { "" } else { "partially " };
+        let told = format!("spec.resourceAttributes.fieldSelector {partially}ignored due to parse error");
+        status["evaluationError"] = told.into();
+    }
     status
 }
 
-/// A field selector as a list or watch would send it. What it cannot say is left out: that asks for more, not for less.
-fn selector(selector: &Value) -> String {
+/// A field selector as a list or watch would send it, and whether something could not be said so. That is left out: it
+/// asks for more then, not for less.
+fn selector(selector: &Value) -> (String, bool) {
     let requirements = selector["requirements"].as_array().map(Vec::as_slice).unwrap_or_default();
     if requirements.is_empty() {
-        return selector["rawSelector"].as_str().unwrap_or_default().to_owned();
+        return (selector["rawSelector"].as_str().unwrap_or_default().to_owned(), false);
     }
     let term = |requirement: &Value| {
         let sign = match requirement["operator"].as_str()? {
@@ -78,7 +84,8 @@ fn selector(selector: &Value) -> String {
         let [value] = values.as_slice() else { return None };
         Some(format!("{}{sign}{value}", requirement["key"].as_str()?))
     };
-    requirements.iter().filter_map(term).collect::<Vec<_>>().join(",")
+    let terms: Vec<String> = requirements.iter().filter_map(term).collect();
+    (terms.join(","), terms.len() < requirements.len())
 }
 
 /// Fills in a `SelfSubjectRulesReview`: what roles give the caller in a namespace.

@@ -31,6 +31,9 @@ async fn what_others_may_do_is_asked_of_the_authorizer() {
     assert_eq!(allowed(node(json!({"rawSelector": "spec.nodeName=n1"}))).await["allowed"], true);
     let own = json!({"requirements": [{"key": "spec.nodeName", "operator": "In", "values": ["n1"]}]});
     assert_eq!(allowed(node(own)).await["allowed"], true);
+    let strange = json!({"requirements": [{"key": "spec.nodeName", "operator": "Near", "values": ["n1"]}]});
+    let unread = "spec.resourceAttributes.fieldSelector ignored due to parse error";
+    assert_eq!(allowed(node(strange)).await["evaluationError"], unread);
     let refused = allowed(node(json!({"rawSelector": "spec.nodeName=n2"}))).await;
     assert_eq!(refused, json!({"allowed": false, "reason": "can only list/watch pods with spec.nodeName field selector"}));
     for spec in [json!({}), json!({"user": "u"}), json!({"resourceAttributes": pods("get")})] {
