@@ -144,11 +144,17 @@ impl Target {
     /// Whether the target serves the verb.
     pub(crate) fn serves(&self, verb: &str) -> bool {
         let across = self.resource.0.namespaced && self.namespace.is_none() && !matches!(verb, "list" | "watch");
+        // A role may allow creating under one name: the name must not be in the path, where nothing is made by it.
+        let fits = match verb {
+            "create" if self.subresource.is_none() => self.name.is_none(),
+            "update" | "patch" => self.name.is_some(),
+            _ => true,
+        };
         let verbs = match &self.subresource {
             Some(name) => self.resource.0.subresource(name).map_or(&[][..], |subresource| subresource.verbs),
             None => self.resource.0.verbs,
         };
-        !across && verbs.contains(&verb)
+        !across && fits && verbs.contains(&verb)
     }
 }
 

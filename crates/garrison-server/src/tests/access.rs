@@ -76,6 +76,21 @@ async fn whether_a_kind_is_served_is_told_to_those_who_might_use_it() {
     assert!(code == 403 && refusal["message"].as_str().unwrap().contains("cannot create resource \"pods/exec\""), "{refusal}");
 }
 
+/// Otherwise a role for one name would do for all.
+#[tokio::test]
+async fn nothing_is_created_under_a_name_in_the_path() {
+    let cluster = Cluster::new().await;
+    let mut one = rule(&["create"], &[""], &["configmaps"]);
+    one["resourceNames"] = json!(["x"]);
+    cluster.give("ann", &[one]).await;
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let map = json!({"metadata": {"name": "x"}});
+    assert_eq!(cluster.ask_as("ann", &format!("POST {maps}"), map.clone()).await.0, 403);
+    assert_eq!(cluster.ask_as("ann", &format!("POST {maps}/x"), map.clone()).await.0, 405);
+    cluster.check(&format!("PUT {maps}"), map.clone(), 405).await;
+    cluster.check(&format!("PATCH {maps}"), map, 405).await;
+}
+
 #[tokio::test]
 async fn the_first_roles_are_made_kept_and_brought_up_to_date() {
     let cluster = Cluster::new().await;
