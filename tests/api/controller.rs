@@ -1,5 +1,7 @@
-//! `garrison controller` beside a server whose own DaemonSet controller is switched off: two processes, one leads.
+//! `garrison controller` beside a server whose own DaemonSet controller is switched off: two processes, one leads, and neither
+//! may do more than its manifest says.
 
+use crate::access::kubeconfig_of;
 use crate::server::{Server, binary};
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
@@ -11,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// As short as the flags allow with a margin for a slow machine.
 const LEASE: Duration = Duration::from_secs(4);
+
+/// What it may do, as it is shipped.
+const ACCESS: &str = include_str!("../../deploy/controller/rbac.yaml");
 
 /// A controller process, killed at the end of the test.
 pub(crate) struct Controller {
@@ -27,7 +32,11 @@ impl Controller {
         let mut command = Command::new(binary()?);
         command.args(["controller", "--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s"]);
         command.args(["--leader-elect-retry-period=250ms", "--bind-address", &address.to_string(), "--kubeconfig"]);
-        command.arg(server.directory().join("kubeconfig")).stdout(file.try_clone()?).stderr(file);
+        server.apply(ACCESS)?;
+        command
+            .arg(kubeconfig_of(server, "kube-system", "garrison-daemonset-controller")?)
+            .stdout(file.try_clone()?)
+            .stderr(file);
         Ok(Self { process: command.spawn().context("starting a controller")?, address, log })
     }
 
@@ -171,6 +180,10 @@ fn of_two_controllers_one_leads_and_the_other_takes_over() -> Result<()> {
     server.wait("the third to lead", || ensure_leads(&third))?;
     server.kubectl(&["delete", "node", "n3", "n4", "n5", "n6", "n7"])?;
     wait_for_pods(&server, &["n1", "n2"])?;
+    for controller in [&first, &second, &third] {
+        let told = std::fs::read_to_string(&controller.log)?;
+        ensure!(!told.contains("orbidden"), "it asks for more than its manifest gives: {told}");
+    }
     server.stop()
 }
 

@@ -80,6 +80,7 @@ fn definitions() -> Map<String, Value> {
         authentication::v1::TokenRequest,
         authentication::v1::TokenReview,
         authentication::v1::SelfSubjectReview,
+        authorization::v1::LocalSubjectAccessReview,
         authorization::v1::SelfSubjectAccessReview,
         authorization::v1::SelfSubjectRulesReview,
         authorization::v1::SubjectAccessReview,

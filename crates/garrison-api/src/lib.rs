@@ -9,11 +9,13 @@
 //! - [`prepare`]: the one way to a storable object: default, reset what a caller may not set, validate, generation.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`selector`]: label and field selectors.
+//! - [`access`]: roles and bindings, and what they allow.
 //! - [`scale`]: the number of replicas, in the form that all kinds with replicas share.
 //! - [`table`]: the columns that `kubectl get` prints.
 //! - [`discovery`], [`openapi`]: what clients ask before they do anything.
 //! - [`status_error`]: every refusal, in Kubernetes' own form.
 
+pub mod access;
 pub mod decode;
 pub mod defaults;
 pub mod discovery;

@@ -1,6 +1,7 @@
 //! The table of resources: one row per kind that the server serves.
 
 mod fields;
+mod reviews;
 mod rows;
 
 use serde_json::Value;
@@ -57,6 +58,11 @@ impl Resource {
     /// `apps/v1`, or `v1` in the core group.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Whether there are objects of the kind: reviews are answered and forgotten.
+    pub fn is_stored(&self) -> bool {
+        self.verbs.contains(&"list")
     }
 
     /// The subresource of that name.

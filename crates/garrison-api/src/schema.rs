@@ -112,7 +112,12 @@ pub fn type_name(api_version: &str, kind: &str) -> String {
         return format!("io.k8s.apimachinery.pkg.apis.meta.v1.{kind}");
     }
     // Upstream takes evictions of the version before, too; kubectl before 1.22 sends no others. The fields are the same.
-    let api_version = if (api_version, kind) == ("policy/v1beta1", "Eviction") { "policy/v1" } else { api_version };
+    let api_version = match (api_version, kind) {
+        ("policy/v1beta1", "Eviction") => "policy/v1",
+        // kubectl before 1.28 asks who its user is by the beta.
+        ("authentication.k8s.io/v1beta1", "SelfSubjectReview") => "authentication.k8s.io/v1",
+        (other, _) => other,
+    };
     match api_version.split_once('/') {
         None => format!("io.k8s.api.core.{api_version}.{kind}"),
         Some((group, version)) => format!("io.k8s.api.{}.{version}.{kind}", group.split('.').next().unwrap_or(group)),

@@ -22,6 +22,7 @@ mod pod;
 mod pod_spec;
 mod probe;
 mod replicas;
+mod review;
 mod scheduling;
 mod security;
 mod service;
@@ -91,6 +92,13 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
             }
         }
     }
+    faults.into_causes()
+}
+
+/// All faults of a review, as decoded.
+pub fn review(kind: &str, object: &Value) -> Vec<Cause> {
+    let mut faults = Faults::default();
+    review::check(kind, &At::root(object), &mut faults);
     faults.into_causes()
 }
 

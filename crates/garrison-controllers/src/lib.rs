@@ -14,6 +14,7 @@
 //! | [`namespace`] | a namespace being deleted gets empty, then goes |
 //! | [`service_account`] | each namespace has service account `default` and the root CA |
 //! | [`node_ipam`] | each node has its own range of pod addresses |
+//! | [`role_aggregation`] | aggregated roles hold what they gather |
 //!
 //! [`election`] lets one of several processes work, [`lane`] sends as much as the server bears, [`metrics`] tells what was done.
 //!
@@ -35,6 +36,7 @@ pub mod namespace;
 pub mod node_ipam;
 pub mod node_lifecycle;
 pub mod pod_gc;
+pub mod role_aggregation;
 pub mod scheduler;
 pub mod service_account;
 pub mod taint_eviction;
@@ -47,6 +49,7 @@ use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet},
     coordination::v1::Lease,
     core::v1::{ConfigMap, Namespace, Node, Pod, ServiceAccount},
+    rbac::v1::ClusterRole,
 };
 use kube::{Api, Client};
 use lane::{Lane, Limits};
@@ -130,6 +133,8 @@ pub struct Context {
     pub service_accounts: Cache<ServiceAccount>,
     /// All ConfigMaps.
     pub config_maps: Cache<ConfigMap>,
+    /// All ClusterRoles.
+    pub cluster_roles: Cache<ClusterRole>,
 }
 
 impl Context {
@@ -153,6 +158,7 @@ impl Context {
             leases: Cache::default(),
             service_accounts: Cache::default(),
             config_maps: Cache::default(),
+            cluster_roles: Cache::default(),
         })
     }
 }
@@ -188,6 +194,7 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
     loops.start("namespace", &context, namespace::run);
     loops.start("service-account", &context, service_account::run);
     loops.start("node-ipam", &context, node_ipam::run);
+    loops.start("role-aggregation", &context, role_aggregation::run);
     loops.join().await
 }
 
@@ -246,6 +253,7 @@ impl Loops {
         self.feed("lease cache", context, |c| &c.leases);
         self.feed("service account cache", context, |c| &c.service_accounts);
         self.feed("config map cache", context, |c| &c.config_maps);
+        self.feed("cluster role cache", context, |c| &c.cluster_roles);
     }
 
     fn feed_daemonset_caches(&mut self, context: &Arc<Context>) {

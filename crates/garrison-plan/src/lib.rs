@@ -9,10 +9,12 @@
 //! - [`schedule`]: which node an unbound pod gets.
 //! - [`node_lifecycle`]: health, conditions, taints, eviction.
 //! - [`garbage`]: orphans, owner references, pods of vanished nodes.
+//! - [`aggregation`]: what aggregated roles hold.
 //! - [`election`]: who of several controllers leads.
 //! - [`pod`]: one pod on one node, as the agent sees it.
 //! - [`window`], [`rate`]: how many requests a client sends at once, and how often.
 
+pub mod aggregation;
 pub mod backoff;
 pub mod daemonset;
 pub mod election;

@@ -1,4 +1,4 @@
-//! Who is asking: client certificates, bearer tokens, impersonation; nobody in particular without any of them.
+//! Who is asking: client certificates, bearer tokens; nobody in particular without either. And as whom, if as somebody else.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use ring::digest;
 use x509_parser::x509::X509Name;
 
 use crate::identity::{AUTHENTICATED, MASTERS, Objects, User};
-use crate::service_account_token::TokenAuthority;
+use crate::service_account_token::{ISSUER, Refusal, TokenAuthority};
 
-mod impersonation;
+pub(crate) mod impersonation;
 #[cfg(test)]
 mod tests;
 
@@ -36,26 +36,36 @@ impl Authenticator {
         self
     }
 
-    /// The user behind the request's credentials; 401 if they are not valid, 403 if they do not allow to be somebody else.
+    /// The user behind the request's credentials; 401 if they are not valid.
     ///
     /// `peer_certificate` is the DER of the client's certificate, already verified by TLS.
     pub async fn authenticate(&self, headers: &HeaderMap, peer_certificate: Option<&[u8]>) -> Result<User, Status> {
-        let user = match (peer_certificate, bearer(headers)) {
-            (Some(certificate), _) => user_of_certificate(certificate).ok_or_else(Status::unauthorized)?,
-            (None, Some(token)) => self.user_of_token(token).await?,
-            (None, None) => User::anonymous(),
-        };
-        impersonation::apply(headers, user)
+        match (peer_certificate, bearer(headers)) {
+            (Some(certificate), _) => user_of_certificate(certificate).ok_or_else(Status::unauthorized),
+            (None, Some(token)) => self.user_of_token(token).await,
+            (None, None) => Ok(User::anonymous()),
+        }
     }
 
     async fn user_of_token(&self, token: &str) -> Result<User, Status> {
-        if self.admin_token.as_deref().is_some_and(|admin| is_same_secret(admin, token)) {
-            return Ok(User::new("garrison-admin", [MASTERS, AUTHENTICATED]));
-        }
-        self.tokens.review(token, self.objects.as_ref(), Timestamp::now()).await.map_err(|refusal| {
+        let reviewed = self.review(token, &[]).await;
+        reviewed.map(|(user, _)| user).map_err(|refusal| {
             tracing::debug!(%refusal, "bearer token refused");
             Status::unauthorized()
         })
+    }
+
+    /// The user behind a bearer token, and for which of the audiences it is; none stands for this API.
+    ///
+    /// # Errors
+    /// Says why the token is not accepted.
+    pub async fn review(&self, token: &str, audiences: &[String]) -> Result<(User, Vec<String>), Refusal> {
+        let own = [ISSUER.to_owned()];
+        let audiences = if audiences.is_empty() { &own } else { audiences };
+        if self.admin_token.as_deref().is_some_and(|admin| is_same_secret(admin, token)) {
+            return Ok((User::new("garrison-admin", [MASTERS, AUTHENTICATED]), own.into()));
+        }
+        self.tokens.review(token, audiences, self.objects.as_ref(), Timestamp::now()).await
     }
 }
 

@@ -77,6 +77,12 @@ pub fn service_account_name(namespace: &str, name: &str) -> String {
     format!("{SERVICE_ACCOUNT_PREFIX}{namespace}:{name}")
 }
 
+/// Namespace and name of the service account that has this user name.
+pub(crate) fn split_service_account(user: &str) -> Option<(&str, &str)> {
+    let (namespace, name) = user.strip_prefix(SERVICE_ACCOUNT_PREFIX)?.split_once(':')?;
+    (!namespace.is_empty() && !name.is_empty() && !name.contains(':')).then_some((namespace, name))
+}
+
 /// The stored objects on which identities and streams depend, as the server finds them.
 #[async_trait::async_trait]
 pub trait Objects: Send + Sync {

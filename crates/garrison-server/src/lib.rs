@@ -30,6 +30,7 @@ mod metrics;
 mod read;
 mod request;
 mod respond;
+mod review;
 mod router;
 mod server;
 mod storage;

@@ -1,8 +1,10 @@
 //! What a request asks for, read from its method, path and query.
 
+mod asked;
 mod options;
 mod selection;
 
+pub(crate) use asked::Asked;
 pub(crate) use options::{FieldValidation, ListOptions, Match, WriteOptions, version};
 pub(crate) use selection::Selection;
 
@@ -21,6 +23,7 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// What the path names, if it is an API resource.
     pub(crate) target: Option<Target>,
+    asked: Asked,
 }
 
 /// A resource that a path names.
@@ -39,10 +42,16 @@ pub(crate) struct Kind(pub(crate) &'static Resource);
 
 impl Call {
     pub(crate) fn new(user: User, parts: &Parts) -> Result<Self, Status> {
+        let query = Query::parse(parts.uri.query().unwrap_or_default());
+        let asked = Asked::read(parts, &query);
+        Self::of(user, asked, query, parts)
+    }
+
+    /// The request, when it is known already what is asked.
+    pub(crate) fn of(user: User, asked: Asked, query: Query, parts: &Parts) -> Result<Self, Status> {
         let path = parts.uri.path().to_owned();
         let target = Target::parse(&path)?;
-        let query = Query::parse(parts.uri.query().unwrap_or_default());
-        Ok(Self { user, method: parts.method.clone(), path, query, headers: parts.headers.clone(), target })
+        Ok(Self { user, method: parts.method.clone(), path, query, headers: parts.headers.clone(), target, asked })
     }
 
     /// The verb, as policies name it.
@@ -64,20 +73,7 @@ impl Call {
 
     /// What the policy judges.
     pub(crate) fn attributes(&self) -> Attributes<'_> {
-        let target = self.target.as_ref();
-        let text = |of: fn(&Target) -> Option<&String>| target.and_then(of).map_or("", String::as_str);
-        let (group, plural) = target.map_or(("", ""), |target| (target.resource.0.group, target.resource.0.plural));
-        Attributes {
-            user: &self.user,
-            verb: self.verb(),
-            group,
-            resource: plural,
-            subresource: text(|target| target.subresource.as_ref()),
-            namespace: text(|target| target.namespace.as_ref()),
-            name: text(|target| target.name.as_ref()),
-            path: &self.path,
-            field_selector: self.query.get("fieldSelector").unwrap_or_default(),
-        }
+        self.asked.attributes(&self.user)
     }
 
     /// A header's text; empty if it is absent.
@@ -148,11 +144,17 @@ impl Target {
     /// Whether the target serves the verb.
     pub(crate) fn serves(&self, verb: &str) -> bool {
         let across = self.resource.0.namespaced && self.namespace.is_none() && !matches!(verb, "list" | "watch");
+        // A role may allow creating under one name: the name must not be in the path, where nothing is made by it.
+        let fits = match verb {
+            "create" if self.subresource.is_none() => self.name.is_none(),
+            "update" | "patch" => self.name.is_some(),
+            _ => true,
+        };
         let verbs = match &self.subresource {
             Some(name) => self.resource.0.subresource(name).map_or(&[][..], |subresource| subresource.verbs),
             None => self.resource.0.verbs,
         };
-        !across && verbs.contains(&verb)
+        !across && fits && verbs.contains(&verb)
     }
 }
 
@@ -208,7 +210,7 @@ fn form(text: &str) -> String {
 }
 
 /// Undoes percent-encoding. What is no valid escape stays as it is.
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

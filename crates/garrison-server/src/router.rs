@@ -3,13 +3,16 @@
 use crate::{
     Body, Server,
     accept::Encoding,
-    authorize, delete, discovery, health,
+    authenticate::impersonation,
+    authorize::Attributes,
+    delete, discovery, health,
     identity::User,
     join,
     metrics::Label,
     read,
-    request::{Call, Target},
+    request::{Asked, Call, Query, Target},
     respond::{self, Response},
+    review,
     service_account_token::TokenAuthority,
     subresource, watch, write,
 };
@@ -70,10 +73,16 @@ async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &
         Caller::Known(user) => user,
         Caller::Remote(certificate) => server.authenticator().authenticate(request.headers(), certificate.as_deref()).await?,
     };
+    let user = impersonation::apply(request.headers(), user, server.authorizer())?;
     let (parts, body) = request.into_parts();
-    let call = Call::new(user, &parts)?;
-    label.describe(&call);
-    authorize::authorize(&call.attributes())?;
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let asked = Asked::read(&parts, &query);
+    // Whether a kind is served is told to those only who might use it.
+    let authorized = authorize(server, &asked.attributes(&user));
+    let call = Call::of(user, asked, query, &parts);
+    call.iter().for_each(|call| label.describe(call));
+    authorized?;
+    let call = call?;
     let Some(target) = call.target.clone() else { return plain(server, &call).await };
     if !target.serves(call.verb()) {
         return Err(Status::method_not_supported());
@@ -93,9 +102,21 @@ async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &
     }
 }
 
+/// Lets a request pass if its user may do what it asks.
+fn authorize(server: &Server, asked: &Attributes<'_>) -> Result<(), Status> {
+    server.authorizer().authorize(asked)?;
+    // As upstream has it by now: who opens a stream makes something, whatever the method by which he asks.
+    let streams = asked.resource == "pods" && matches!(asked.subresource, "exec" | "attach" | "portforward");
+    if streams && asked.group.is_empty() && asked.verb == "get" {
+        server.authorizer().authorize(&Attributes { verb: "create", ..*asked })?;
+    }
+    Ok(())
+}
+
 /// Requests that change something.
 async fn change(server: &Server, call: &Call, target: &Target, body: &Bytes) -> Result<Response, Status> {
     match (call.verb(), target.subresource.as_deref()) {
+        ("create", None) if !target.resource().is_stored() => review::create(server, call, target, body).await,
         ("create", None) => write::create(server, call, target, body).await,
         ("create", Some("binding")) => subresource::bind(server, call, target, body).await,
         ("create", Some("eviction")) => subresource::evict(server, call, target, body).await,

@@ -2,6 +2,7 @@
 
 use crate::{
     authenticate::Authenticator,
+    authorize::Authorizer,
     bootstrap, expiry,
     identity::User,
     in_process::InProcess,
@@ -26,7 +27,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What a server is told.
 #[derive(Debug, Clone)]
@@ -92,6 +93,9 @@ struct Inner {
     pki: Arc<Pki>,
     tokens: Arc<TokenAuthority>,
     authenticator: Authenticator,
+    authorizer: Authorizer,
+    /// Ends what follows the store, with the server.
+    _following: DropGuard,
     nodes: NodeProxy,
     metrics: Metrics,
     shutdown: CancellationToken,
@@ -114,8 +118,12 @@ impl Server {
         let pki = Arc::new(tls::load_or_create(&config.data_dir, &names)?);
         let tokens = Arc::new(TokenAuthority::new(pki.service_account_key()).map_err(Error::TokenKey)?);
         let objects = Arc::new(storage.clone());
+        let following = CancellationToken::new();
+        storage.roles().follow(&storage, &following).await;
         let server = Self(Arc::new(Inner {
             authenticator: Authenticator::new(Arc::clone(&tokens), objects.clone()),
+            authorizer: Authorizer::new(Arc::clone(storage.roles())),
+            _following: following.drop_guard(),
             nodes: NodeProxy::new(Arc::clone(&pki), objects),
             metrics: Metrics::default(),
             shutdown: CancellationToken::new(),
@@ -200,6 +208,10 @@ impl Server {
 
     pub(crate) fn authenticator(&self) -> &Authenticator {
         &self.0.authenticator
+    }
+
+    pub(crate) fn authorizer(&self) -> &Authorizer {
+        &self.0.authorizer
     }
 
     pub(crate) fn nodes(&self) -> &NodeProxy {

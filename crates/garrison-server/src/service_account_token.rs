@@ -106,17 +106,27 @@ impl TokenAuthority {
         }))
     }
 
-    /// The service account behind a token that is meant for this API, while all it is bound to exists.
-    pub async fn review(&self, token: &str, objects: &dyn Objects, now: Timestamp) -> Result<User, Refusal> {
+    /// The service account behind a token that is meant for one of the audiences, while all it is bound to exists; and for
+    /// which of them it is.
+    ///
+    /// # Errors
+    /// When it is not valid.
+    pub async fn review(
+        &self,
+        token: &str,
+        audiences: &[String],
+        objects: &dyn Objects,
+        now: Timestamp,
+    ) -> Result<(User, Vec<String>), Refusal> {
         let claims = self.verify(token)?;
-        claims.check(&[ISSUER], now)?;
+        let meant_for = claims.check(audiences, now)?;
         for (plural, namespace, reference) in claims.kubernetes.bound() {
             let found = objects.find(plural, namespace, &reference.name).await;
             if found.is_none_or(|object| object["metadata"]["uid"] != reference.uid) {
                 return Err(Refusal::Gone(format!("{plural} {:?}", reference.name)));
             }
         }
-        Ok(claims.user())
+        Ok((claims.user(), meant_for))
     }
 
     /// The public key, for whoever verifies tokens himself: the answer at `/openid/v1/jwks`.

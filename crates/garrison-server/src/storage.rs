@@ -4,7 +4,7 @@ mod object;
 
 pub(crate) use object::StoredObject;
 
-use crate::identity::Objects;
+use crate::{authorize::roles::Roles, identity::Objects};
 use garrison_api::{Resource, Status};
 use garrison_store::{
     Change, Durability, Entry, Event, Expect, Page, Range, ReadError, Revision, Scope, Store, Watch, Write, WriteError,
@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub(crate) struct Storage {
     store: Arc<dyn Store<StoredObject>>,
+    /// Who may do what by the roles in the store.
+    roles: Arc<Roles>,
 }
 
 /// Why an object was not written: the one case that callers handle themselves, and all others.
@@ -35,7 +37,17 @@ pub(crate) enum Unwritten {
 
 impl Storage {
     pub(crate) fn new(store: Arc<dyn Store<StoredObject>>) -> Self {
-        Self { store }
+        Self { store, roles: Arc::default() }
+    }
+
+    /// The index of roles and bindings.
+    pub(crate) fn roles(&self) -> &Arc<Roles> {
+        &self.roles
+    }
+
+    /// The store, for those who may outlive the server.
+    pub(crate) fn shared(&self) -> Arc<dyn Store<StoredObject>> {
+        Arc::clone(&self.store)
     }
 
     /// The store itself.
@@ -70,12 +82,15 @@ impl Storage {
     pub(crate) async fn remove(&self, old: &Stored) -> Result<Arc<Event<StoredObject>>, Unwritten> {
         let expect = Expect::Revision(old.revision);
         let durability = durability(old.record.resource());
-        Ok(self.store.write(Write { key: old.key.to_string(), expect, change: Change::Delete, durability }).await?)
+        let event = self.store.write(Write { key: old.key.to_string(), expect, change: Change::Delete, durability }).await?;
+        self.roles.reached(old.record.resource(), event.revision).await;
+        Ok(event)
     }
 
     async fn put(&self, resource: &Resource, key: String, expect: Expect, object: StoredObject) -> Result<Stored, Unwritten> {
         let change = Change::Put { value: object.bytes(), record: object };
         let event = self.store.write(Write { key, expect, change, durability: durability(resource) }).await?;
+        self.roles.reached(resource, event.revision).await;
         event.current.clone().ok_or_else(|| Unwritten::Refused(Status::internal("a stored object is gone at once")))
     }
 

@@ -1,5 +1,6 @@
 //! The server as its clients meet it: requests through the router, without a network.
 
+mod access;
 mod admission;
 mod client;
 mod companions;
@@ -8,6 +9,7 @@ mod lists;
 mod nodes;
 mod objects;
 mod protobuf;
+mod reviews;
 mod serving;
 mod subresources;
 mod watches;

@@ -4,7 +4,7 @@ use crate::{
     Server,
     accept::JSON,
     admission,
-    authorize::restrict_node,
+    authorize::{escalation, restrict_node},
     form::{Form, Shape},
     read::restrict_node_to,
     request::{Call, Target, WriteOptions},
@@ -65,6 +65,7 @@ pub(crate) async fn create_object(
     if !text(&object, "resourceVersion").is_empty() {
         return Err(Status::internal("resourceVersion should not be set on objects to be created"));
     }
+    escalation::check(server, call, target, &object, None)?;
     let admitted = admission::create(server, target, object).await?;
     let generates = text(&admitted, "name").is_empty();
     let uid = Uuid::new_v4().to_string();
@@ -173,6 +174,7 @@ async fn attempt(
         return Err(Unwritten::Refused(stale));
     }
     let before = old.record.value();
+    escalation::check(server, call, target, &object, Some(&before)).map_err(Unwritten::Refused)?;
     let prepared = prepare::update(&write(target, ""), &before, object).map_err(Unwritten::Refused)?;
     warnings.extend(prepared.warnings);
     let object = prepared.object;

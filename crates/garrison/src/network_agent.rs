@@ -144,8 +144,16 @@ fn note(peers: &mut BTreeMap<String, Peer>, node: &Node) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_manifest_is_whole() {
-        let kinds: Vec<String> = super::manifests().expect("parses").iter().map(|object| object["kind"].to_string()).collect();
-        assert_eq!(kinds, ["\"ServiceAccount\"", "\"DaemonSet\""]);
+    fn the_manifest_is_whole_and_lets_the_agent_read_nodes() {
+        let objects = super::manifests().expect("parses");
+        let [account, role, binding, set] = objects.as_slice() else { panic!("{} objects", objects.len()) };
+        let account = &account["metadata"];
+        assert_eq!(set["spec"]["template"]["spec"]["serviceAccountName"], account["name"]);
+        let subject = &binding["subjects"][0];
+        assert_eq!((&subject["name"], &subject["namespace"]), (&account["name"], &account["namespace"]));
+        assert_eq!((&binding["roleRef"]["kind"], &binding["roleRef"]["name"]), (&role["kind"], &role["metadata"]["name"]));
+        // It lists and watches them, and nothing else.
+        let nodes = serde_json::json!([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]}]);
+        assert_eq!(role["rules"], nodes);
     }
 }

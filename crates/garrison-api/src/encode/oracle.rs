@@ -44,7 +44,7 @@ fn through(version: &str, kind: &str, message: &[u8]) -> Result<Vec<u8>, DecodeE
         admissionregistration { MutatingWebhookConfiguration ValidatingWebhookConfiguration }
         apps { ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet }
         authentication { SelfSubjectReview TokenRequest TokenReview }
-        authorization { SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview }
+        authorization { LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview }
         autoscaling { Scale }
         batch { CronJob Job }
         coordination { Lease }

@@ -25,12 +25,15 @@ pub(super) fn all(rows: &[&Resource], dialect: Dialect) -> Map<String, Value> {
         let collection =
             if row.namespaced { format!("/{}/namespaces/{{namespace}}/{}", base(row), row.plural) } else { everywhere.clone() };
         let described = Described { row, dialect, type_name: schema::type_name(&row.api_version(), row.kind), kind: row.kind };
-        if row.namespaced {
+        if row.namespaced && row.is_stored() {
             paths.insert(everywhere, described.path(&["list"], &[]));
         }
         let in_namespace: &[&str] = if row.namespaced { &["namespace"] } else { &[] };
         let named = [in_namespace, &["name"]].concat();
         paths.insert(collection.clone(), described.path(&["list", "create", "deletecollection"], in_namespace));
+        if !row.is_stored() {
+            continue;
+        }
         paths.insert(format!("{collection}/{{name}}"), described.path(&["get", "update", "patch", "delete"], &named));
         for sub in row.subresources {
             paths.insert(format!("{collection}/{{name}}/{}", sub.name), described.subresource(sub, &named));

@@ -22,7 +22,9 @@ pub(super) fn all(rows: &[&Resource], dialect: Dialect) -> Map<String, Value> {
             let version = if sub.api_version.is_empty() { row.api_version() } else { sub.api_version.into() };
             collect(&schema::type_name(&version, sub.kind), &mut needed);
         }
-        schemas.insert(format!("{name}List"), list_of(row, &name, dialect));
+        if row.is_stored() {
+            schemas.insert(format!("{name}List"), list_of(row, &name, dialect));
+        }
     }
     for name in needed {
         let row = rows.iter().find(|row| schema::type_name(&row.api_version(), row.kind) == name);

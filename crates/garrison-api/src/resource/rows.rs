@@ -1,10 +1,10 @@
 //! The rows: everything that is served, and nothing else.
 
-use super::{Resource, Subresource, fields};
+use super::{Resource, Subresource, fields, reviews};
 
 const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const STATUS: &[&str] = &["get", "patch", "update"];
-const CREATE: &[&str] = &["create"];
+pub(super) const CREATE: &[&str] = &["create"];
 const CONNECT: &[&str] = &["create", "get"];
 
 const fn sub(name: &'static str, api_version: &'static str, kind: &'static str, verbs: &'static [&'static str]) -> Subresource {
@@ -12,7 +12,7 @@ const fn sub(name: &'static str, api_version: &'static str, kind: &'static str, 
 }
 
 /// A row of the core group with what most kinds share.
-const BASE: Resource = Resource {
+pub(super) const BASE: Resource = Resource {
     group: "",
     version: "v1",
     kind: "",
@@ -35,9 +35,6 @@ const SCALE: Subresource = sub("scale", "autoscaling/v1", "Scale", STATUS);
 
 /// Of the kinds that say who may do what.
 const ACCESS: Resource = Resource { group: "rbac.authorization.k8s.io", ..BASE };
-/// Roles and bindings are no source of the authorizer yet: it must not look as if access had been granted.
-const NO_ROLE: &str = "roles are stored and grant nothing: access follows the built-in policy";
-const NO_BINDING: &str = "role bindings are stored and grant nothing: access follows the built-in policy";
 const NO_ENDPOINTS: &str = "endpoints are stored, nothing sends traffic to them";
 const NO_VOLUME: &str = "persistent volumes and claims are stored, nothing binds, provisions or mounts them";
 
@@ -255,6 +252,13 @@ pub(super) const ROWS: &[Resource] = &[
         stored_only: "stateful sets are stored, no controller acts on them: no pods are created",
         ..BASE
     },
+    reviews::SELF_SUBJECT,
+    reviews::TOKEN,
+    reviews::SELF_SUBJECT_BETA,
+    reviews::LOCAL_SUBJECT_ACCESS,
+    reviews::SELF_SUBJECT_ACCESS,
+    reviews::SELF_SUBJECT_RULES,
+    reviews::SUBJECT_ACCESS,
     Resource {
         group: "batch",
         kind: "CronJob",
@@ -315,19 +319,11 @@ pub(super) const ROWS: &[Resource] = &[
         plural: "clusterrolebindings",
         singular: "clusterrolebinding",
         namespaced: false,
-        stored_only: NO_BINDING,
         ..ACCESS
     },
-    Resource {
-        kind: "ClusterRole",
-        plural: "clusterroles",
-        singular: "clusterrole",
-        namespaced: false,
-        stored_only: NO_ROLE,
-        ..ACCESS
-    },
-    Resource { kind: "RoleBinding", plural: "rolebindings", singular: "rolebinding", stored_only: NO_BINDING, ..ACCESS },
-    Resource { kind: "Role", plural: "roles", singular: "role", stored_only: NO_ROLE, ..ACCESS },
+    Resource { kind: "ClusterRole", plural: "clusterroles", singular: "clusterrole", namespaced: false, ..ACCESS },
+    Resource { kind: "RoleBinding", plural: "rolebindings", singular: "rolebinding", ..ACCESS },
+    Resource { kind: "Role", plural: "roles", singular: "role", ..ACCESS },
     Resource { kind: "CSIDriver", plural: "csidrivers", singular: "csidriver", ..CSI },
     Resource { kind: "CSINode", plural: "csinodes", singular: "csinode", ..CSI },
     Resource {

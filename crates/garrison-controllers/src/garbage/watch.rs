@@ -78,6 +78,7 @@ async fn follow_caches(collector: &Arc<Collector>, context: &Context) -> Vec<Api
         follow(collector, &context.leases).await,
         follow(collector, &context.service_accounts).await,
         follow(collector, &context.config_maps).await,
+        follow(collector, &context.cluster_roles).await,
     ]
 }
 

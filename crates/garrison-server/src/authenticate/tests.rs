@@ -2,6 +2,7 @@ use http::HeaderValue;
 use serde_json::json;
 
 use super::*;
+use crate::authorize::{Authorizer, roles::Roles};
 use crate::identity::tests::Fixed;
 use crate::identity::{NODES, UNAUTHENTICATED};
 
@@ -75,26 +76,88 @@ async fn invalid_credentials_are_not_anonymous() {
     }
 }
 
-#[tokio::test]
-async fn only_masters_act_as_others() {
-    let Room { authenticator, token } = room().await;
-    let admin = certificate(Some("garrison-admin"), &[MASTERS]);
-    let become_ann = [("impersonate-user", "ann"), ("impersonate-group", "dev"), ("impersonate-extra-scopes", "view")];
-    let user = authenticator.authenticate(&headers(&become_ann), Some(&admin)).await.unwrap();
+/// As whom the user acts when he sends these headers.
+fn acting(user: &User, pairs: &[(&'static str, &str)]) -> Result<User, Status> {
+    let rule = |verbs: &[&str], group: &str, resource: &str, names: &[&str]| json!({"verbs": verbs, "apiGroups": [group], "resources": [resource], "resourceNames": names});
+    let (act, own) = (&["impersonate"], "authentication.k8s.io");
+    let role = json!({"kind": "ClusterRole", "metadata": {"name": "act"}, "rules": [
+        rule(act, "", "users", &["ann"]), rule(act, "", "groups", &["dev"]), rule(act, own, "uids", &["7"]),
+        rule(act, own, "userextras/scopes", &["view"]), rule(&["get"], "", "users", &[]),
+    ]});
+    let account =
+        json!({"kind": "Role", "metadata": {"namespace": "a", "name": "act"}, "rules": [rule(act, "", "serviceaccounts", &[])]});
+    let binding = |kind: &str, role: &str| {
+        let metadata = json!({"namespace": "a", "name": "act"});
+        json!({"kind": kind, "metadata": metadata, "roleRef": {"kind": role, "name": "act"}, "subjects": [{"kind": "User", "name": "actor"}]})
+    };
+    let cluster = json!({"kind": "ClusterRoleBinding", "metadata": {"name": "act"}, "roleRef": {"kind": "ClusterRole", "name": "act"}, "subjects": [{"kind": "User", "name": "actor"}]});
+    let roles = Roles::of([role, account, binding("RoleBinding", "Role"), cluster]);
+    impersonation::apply(&headers(pairs), user.clone(), &Authorizer::new(roles))
+}
+
+#[test]
+fn who_acts_as_others_becomes_them() {
+    let admin = User::new("garrison-admin", [MASTERS, AUTHENTICATED]);
+    let become_ann = [
+        ("impersonate-user", "ann"),
+        ("impersonate-group", "dev"),
+        ("impersonate-extra-scopes", "view"),
+        ("impersonate-extra-a.b%2fc", "d"),
+        ("impersonate-uid", "7"),
+    ];
+    let user = acting(&admin, &become_ann).unwrap();
     assert_eq!((user.name.as_str(), user.groups.as_slice()), ("ann", ["dev".into(), AUTHENTICATED.into()].as_slice()));
-    assert_eq!(user.extra["scopes"], ["view"]);
-
-    let account = headers(&[("impersonate-user", "system:serviceaccount:a:app")]);
-    let user = authenticator.authenticate(&account, Some(&admin)).await.unwrap();
+    assert_eq!((&user.extra["scopes"], &user.extra["a.b/c"], user.uid.as_str()), (&vec!["view".into()], &vec!["d".into()], "7"));
+    assert_eq!(acting(&admin, &[]).unwrap(), admin);
+    let user = acting(&admin, &[("impersonate-user", "system:serviceaccount:a:app")]).unwrap();
     assert!(user.is_in("system:serviceaccounts:a") && user.is_in(AUTHENTICATED) && !user.is_in(MASTERS), "{user:?}");
+    for (name, group, groups) in [
+        ("system:anonymous", None, vec![UNAUTHENTICATED]),
+        ("ann", Some(UNAUTHENTICATED), vec![UNAUTHENTICATED]),
+        ("ann", Some(AUTHENTICATED), vec![AUTHENTICATED]),
+        ("ann", None, vec![AUTHENTICATED]),
+    ] {
+        let pairs: Vec<_> =
+            [("impersonate-user", name)].into_iter().chain(group.map(|group| ("impersonate-group", group))).collect();
+        assert_eq!(acting(&admin, &pairs).unwrap().groups, groups, "{pairs:?}");
+    }
+    assert_eq!(acting(&admin, &[("impersonate-group", MASTERS)]).unwrap_err().code, 500);
+}
 
-    let bearer = format!("Bearer {token}");
-    let refused = headers(&[("authorization", &bearer), ("impersonate-user", "garrison-admin")]);
-    let status = authenticator.authenticate(&refused, None).await.unwrap_err();
-    assert_eq!(
-        status.message,
-        r#"users "garrison-admin" is forbidden: User "system:serviceaccount:a:app" cannot impersonate resource "users" in API group "" at the cluster scope"#
-    );
-    let nobody = headers(&[("impersonate-group", MASTERS)]);
-    assert_eq!(authenticator.authenticate(&nobody, Some(&admin)).await.unwrap_err().code, 400);
+#[test]
+fn acting_as_others_takes_the_right_to_all_that_they_are() {
+    let actor = User::new("actor", [AUTHENTICATED]);
+    let ann = ("impersonate-user", "ann");
+    for allowed in [
+        &[ann][..],
+        &[ann, ("impersonate-group", "dev"), ("impersonate-extra-scopes", "view"), ("impersonate-uid", "7")],
+        &[("impersonate-user", "system:serviceaccount:a:app")],
+    ] {
+        acting(&actor, allowed).unwrap();
+        assert_eq!(acting(&User::new("ann", [AUTHENTICATED]), allowed).unwrap_err().code, 403);
+    }
+    for (refused, message) in [
+        (
+            &[("impersonate-user", "bob")][..],
+            r#"users "bob" is forbidden: User "actor" cannot impersonate resource "users" in API group "" at the cluster scope"#,
+        ),
+        (
+            &[ann, ("impersonate-group", "dev"), ("impersonate-group", MASTERS)],
+            r#"groups "system:masters" is forbidden: User "actor" cannot impersonate resource "groups" in API group "" at the cluster scope"#,
+        ),
+        (
+            &[ann, ("impersonate-extra-scopes", "all")],
+            r#"userextras.authentication.k8s.io "all" is forbidden: User "actor" cannot impersonate resource "userextras/scopes" in API group "authentication.k8s.io" at the cluster scope"#,
+        ),
+        (
+            &[ann, ("impersonate-uid", "8")],
+            r#"uids.authentication.k8s.io "8" is forbidden: User "actor" cannot impersonate resource "uids" in API group "authentication.k8s.io" at the cluster scope"#,
+        ),
+        (
+            &[("impersonate-user", "system:serviceaccount:b:app")],
+            r#"serviceaccounts "app" is forbidden: User "actor" cannot impersonate resource "serviceaccounts" in API group "" in the namespace "b""#,
+        ),
+    ] {
+        assert_eq!(acting(&actor, refused).unwrap_err().message, message);
+    }
 }

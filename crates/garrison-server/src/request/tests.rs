@@ -21,9 +21,12 @@ fn paths_name_resources() {
     check("PUT", "/api/v1/namespaces/a/pods/b/status", "update", ["pods", "a", "b", "status"]);
     check("PATCH", "/apis/apps/v1/namespaces/a/daemonsets/b", "patch", ["daemonsets", "a", "b", ""]);
     check("GET", "/api/v1/namespaces", "list", ["namespaces", "", "", ""]);
-    check("GET", "/api/v1/namespaces/a", "get", ["namespaces", "", "a", ""]);
-    check("PUT", "/api/v1/namespaces/a/finalize", "update", ["namespaces", "", "a", "finalize"]);
+    check("GET", "/api/v1/namespaces/a", "get", ["namespaces", "a", "a", ""]);
+    check("PUT", "/api/v1/namespaces/a/finalize", "update", ["namespaces", "a", "a", "finalize"]);
     check("GET", "/api/v1/nodes/n%31/", "get", ["nodes", "", "n1", ""]);
+    check("GET", "/api/v1/pods?fieldSelector=metadata.name%3Db", "list", ["pods", "", "b", ""]);
+    check("GET", "/api/v1/pods?watch=1&fieldSelector=a!%3Dc,metadata.name%3D%3Db", "watch", ["pods", "", "b", ""]);
+    check("GET", "/api/v1/pods?fieldSelector=metadata.name!%3Db", "list", ["pods", "", "", ""]);
     check("GET", "/healthz", "get", ["", "", "", ""]);
     check("POST", "/garrison/v1/join", "post", ["", "", "", ""]);
     check("GET", "/apis/apps/v1", "get", ["", "", "", ""]);

@@ -87,8 +87,8 @@ impl Claims {
         }
     }
 
-    /// Whether the token is meant for one of the audiences, now.
-    pub(super) fn check(&self, audiences: &[&str], now: Timestamp) -> Result<(), Refusal> {
+    /// For which of the audiences the token is meant, now.
+    pub(super) fn check(&self, audiences: &[String], now: Timestamp) -> Result<Vec<String>, Refusal> {
         let now = now.as_second();
         if self.iss != ISSUER {
             return Err(Refusal::Malformed);
@@ -96,8 +96,8 @@ impl Claims {
         if now >= self.exp || now < self.nbf - CLOCK_TOLERANCE {
             return Err(Refusal::Time);
         }
-        let meant = self.aud.iter().any(|audience| audiences.contains(&audience.as_str()));
-        if meant { Ok(()) } else { Err(Refusal::Audience) }
+        let meant: Vec<String> = audiences.iter().filter(|audience| self.aud.contains(audience)).cloned().collect();
+        if meant.is_empty() { Err(Refusal::Audience) } else { Ok(meant) }
     }
 
     pub(super) fn user(&self) -> User {

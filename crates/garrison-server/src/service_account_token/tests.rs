@@ -35,6 +35,11 @@ fn bound_to(kind: &str, name: &str, uid: &str) -> Value {
     json!({"spec": {"boundObjectRef": {"apiVersion": "v1", "kind": kind, "name": name, "uid": uid}}})
 }
 
+/// The user behind a token that is meant for this API.
+async fn reviewed(authority: &TokenAuthority, token: &str, objects: &Fixed, now: Timestamp) -> Result<User, Refusal> {
+    authority.review(token, &[ISSUER.to_owned()], objects, now).await.map(|(user, _)| user)
+}
+
 async fn token(authority: &TokenAuthority, user: &User, request: &Value) -> Result<String, Status> {
     let answer = authority.issue(user, &account(), request, &objects(), at(NOW)).await?;
     Ok(answer["status"]["token"].as_str().unwrap().to_owned())
@@ -45,7 +50,7 @@ async fn a_token_proves_the_service_account_and_its_pod() {
     let authority = authority();
     let request = bound_to("Pod", "p", "pod-uid");
     let token = token(&authority, &node("n1"), &request).await.unwrap();
-    let user = authority.review(&token, &objects(), at(NOW + 3599)).await.unwrap();
+    let user = reviewed(&authority, &token, &objects(), at(NOW + 3599)).await.unwrap();
     assert_eq!((user.name.as_str(), user.uid.as_str()), ("system:serviceaccount:a:app", "account-uid"));
     assert_eq!(user.groups, ["system:serviceaccounts", "system:serviceaccounts:a", "system:authenticated"]);
     for (key, value) in [("pod-name", "p"), ("pod-uid", "pod-uid"), ("node-name", "n1"), ("node-uid", "node-uid")] {
@@ -86,9 +91,9 @@ async fn a_token_is_refused_outside_its_time_audience_and_key() {
         ("nonsense".to_owned(), NOW, Refusal::Malformed),
         (String::new(), NOW, Refusal::Malformed),
     ] {
-        assert_eq!(authority.review(&token, &objects(), at(second)).await, Err(expected), "{token} at {second}");
+        assert_eq!(reviewed(&authority, &token, &objects(), at(second)).await, Err(expected), "{token} at {second}");
     }
-    assert_eq!(self::authority().review(&good, &objects(), at(NOW)).await, Err(Refusal::Signature));
+    assert_eq!(reviewed(&self::authority(), &good, &objects(), at(NOW)).await, Err(Refusal::Signature));
 }
 
 #[tokio::test]
@@ -102,12 +107,12 @@ async fn a_token_dies_with_what_it_is_bound_to() {
         (objects().with("pods", pod_again), "pods \"p\""),
         (Fixed::default().with("serviceaccounts", account()), "pods \"p\""),
     ] {
-        assert_eq!(authority.review(&token, &objects, at(NOW)).await, Err(Refusal::Gone(gone.into())));
+        assert_eq!(reviewed(&authority, &token, &objects, at(NOW)).await, Err(Refusal::Gone(gone.into())));
     }
     // The node is not what the token is bound to: it may be gone before the pod.
     let mut without_node = objects();
     without_node.0.retain(|key, _| key.0 != "nodes");
-    authority.review(&token, &without_node, at(NOW)).await.unwrap();
+    reviewed(&authority, &token, &without_node, at(NOW)).await.unwrap();
 }
 
 #[tokio::test]

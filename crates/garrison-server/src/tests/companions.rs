@@ -1,7 +1,6 @@
 //! Kinds that come along with daemons in their manifests: stored, and said to be no more than that.
 
 use super::{Cluster, read, warnings};
-use crate::identity::User;
 use garrison_api::{Resource, resource};
 use serde_json::{Value, json};
 
@@ -12,8 +11,6 @@ fn small(kind: &str) -> Value {
         json!({"metadata": {"labels": {"app": "a"}}, "spec": spec})
     };
     let replicas = json!({"spec": {"selector": {"matchLabels": {"app": "a"}}, "template": template("Always")}});
-    let role = json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]});
-    let binding = json!({"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [{"kind": "User", "name": "u"}]});
     let modes = json!(["ReadWriteOnce"]);
     match kind {
         "Endpoints" => json!({"subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80}]}]}),
@@ -31,8 +28,6 @@ fn small(kind: &str) -> Value {
         "CronJob" => json!({"spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": template("Never")}}}}),
         "NetworkPolicy" => json!({"spec": {"podSelector": {}, "ingress": [{}]}}),
         "PodDisruptionBudget" => json!({"spec": {"maxUnavailable": 1, "selector": {}}}),
-        "Role" | "ClusterRole" => role,
-        "RoleBinding" | "ClusterRoleBinding" => binding,
         "CSIDriver" => json!({"spec": {}}),
         "CSINode" => json!({"spec": {"drivers": []}}),
         "StorageClass" => json!({"provisioner": "a.io/b"}),
@@ -87,18 +82,6 @@ async fn every_companion_is_made_changed_listed_and_deleted_and_every_write_warn
         count += 1;
     }
     assert!(count > 20, "only {count} kinds");
-}
-
-/// A binding must not look as if it had given access, nor give it.
-#[tokio::test]
-async fn a_role_binding_grants_nothing() {
-    let cluster = Cluster::new().await;
-    let mut binding = small("ClusterRoleBinding");
-    binding["metadata"] = json!({"name": "x"});
-    cluster.check("POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding, 201).await;
-    let user = User { name: "u".into(), ..User::default() };
-    let answer = cluster.send_as(user, "GET /api/v1/namespaces/default/pods", &[], "").await;
-    assert_eq!(answer.status().as_u16(), 403);
 }
 
 #[tokio::test]

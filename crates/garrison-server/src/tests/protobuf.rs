@@ -127,7 +127,7 @@ async fn every_object_says_the_same_in_both_encodings() {
     let set = json!({"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}});
     cluster.check("POST /apis/apps/v1/namespaces/default/daemonsets", set, 201).await;
     let mut seen = 0;
-    for resource in garrison_api::resource::resources() {
+    for resource in garrison_api::resource::resources().iter().filter(|resource| resource.is_stored()) {
         let version = resource.api_version();
         let root = if resource.group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{version}") };
         let list = cluster.check(&format!("GET {root}/{}", resource.plural), Value::Null, 200).await;
