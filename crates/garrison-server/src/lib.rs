@@ -35,6 +35,7 @@ mod server;
 mod storage;
 mod subresource;
 mod watch;
+mod websocket;
 mod write;
 
 #[cfg(test)]

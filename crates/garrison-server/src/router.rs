@@ -3,7 +3,8 @@
 use crate::{
     Body, Server,
     accept::Encoding,
-    authorize, delete, discovery, health,
+    authorize::{self, Attributes},
+    delete, discovery, health,
     identity::User,
     join,
     metrics::Label,
@@ -11,7 +12,9 @@ use crate::{
     request::{Call, Target},
     respond::{self, Response},
     service_account_token::TokenAuthority,
-    subresource, watch, write,
+    subresource, watch,
+    websocket::{self, Split},
+    write,
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -81,6 +84,10 @@ async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &
     if target.resource().plural == "pods"
         && let Some(stream @ ("log" | "exec" | "attach" | "portforward")) = target.subresource.as_deref()
     {
+        // Who streams does more than read, whatever the method.
+        if stream != "log" && call.verb() == "get" {
+            authorize::authorize(&Attributes { verb: "create", ..call.attributes() })?;
+        }
         let request = Request::from_parts(parts, body);
         return server.nodes().serve(target.namespace().unwrap_or_default(), target.name()?, stream, request).await;
     }
@@ -88,7 +95,10 @@ async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &
         "get" if target.subresource.as_deref() == Some("scale") => subresource::read_scale(server, &target).await,
         "get" => read::get(server, &call, &target).await,
         "list" => read::list(server, &call, &target).await,
-        "watch" => watch::watch(server, &call, &target).await,
+        "watch" => {
+            let events = watch::watch(server, &call, &target).await?;
+            websocket::answer(Request::from_parts(parts, body), events, Split::Events)
+        }
         _ => change(server, &call, &target, &collect(body).await?).await,
     }
 }
