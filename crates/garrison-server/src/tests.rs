@@ -11,6 +11,7 @@ mod protobuf;
 mod serving;
 mod subresources;
 mod watches;
+mod websockets;
 
 use crate::{Body, Config, Server, body, identity::User};
 use bytes::Bytes;

@@ -137,6 +137,8 @@ impl Opener {
         block.put_u16_le(length);
         block.put_u16_le(!length);
         block.extend(headers);
+        // An empty block is what makes a reader hand out what it has.
+        block.extend([0, 0, 0, 0xff, 0xff]);
         let mut frame = head(SYN_STREAM, 10 + block.len());
         frame.put_u32(stream);
         // No associated stream, no priority, no slot.

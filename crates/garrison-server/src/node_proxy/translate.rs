@@ -43,9 +43,10 @@ pub(super) async fn run(client: Socket, node: Upgraded, wanted: &Wanted) {
         () = up(&mut from_client, to_node, wanted, &notes, asked) => None,
     };
     // Without an outcome, it is the client who has gone.
-    let Some(outcome) = outcome else { return };
-    let told = to_client.send(Message::Binary(Channel::Error.message(&outcome))).await;
-    if let (Ok(()), Ok(client)) = (told, to_client.reunite(from_client)) {
+    if let Some(outcome) = outcome {
+        drop(to_client.send(Message::Binary(Channel::Error.message(&outcome))).await);
+    }
+    if let Ok(client) = to_client.reunite(from_client) {
         websocket::finish(client).await;
     }
 }
