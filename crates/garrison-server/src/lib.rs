@@ -21,6 +21,7 @@ mod admission;
 mod bootstrap;
 mod delete;
 mod discovery;
+mod dress;
 mod expiry;
 mod form;
 mod health;

@@ -4,7 +4,9 @@ use crate::{
     Body, Server,
     accept::Encoding,
     authorize::{self, Attributes},
-    delete, discovery, health,
+    delete, discovery,
+    dress::Dress,
+    health,
     identity::User,
     join,
     metrics::Label,
@@ -49,8 +51,10 @@ pub(crate) fn handle(server: Server, caller: Caller, request: Request<Body>) -> 
         let in_flight = server.metrics().request_started();
         let mut label = Label::default();
         let encoding = Encoding::plain(request.headers());
+        let mut request = request;
+        let dress = Dress::of(&mut request);
         let outcome = route(&server, caller, request, &mut label).await;
-        let mut response = outcome.unwrap_or_else(|status| respond::refusal(encoding, &status));
+        let mut response = dress.put_on(outcome.unwrap_or_else(|status| respond::refusal(encoding, &status))).await;
         let headers = response.headers_mut();
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
         server.metrics().request_done(label, response.status().as_u16(), started.elapsed());

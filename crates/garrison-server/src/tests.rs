@@ -8,6 +8,7 @@ mod lists;
 mod nodes;
 mod objects;
 mod protobuf;
+mod representations;
 mod serving;
 mod subresources;
 mod watches;
