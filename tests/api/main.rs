@@ -1,7 +1,7 @@
 //! The API server and the DaemonSet controller, in one process and in two, met by real kubectl; nodes are objects made by hand.
 
-mod bench;
 mod access;
+mod bench;
 mod companions;
 mod controller;
 mod daemon_sets;

@@ -7,12 +7,12 @@ use crate::endpoint::Body;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
-    header::{CONNECTION, HOST, UPGRADE},
+    header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE},
 };
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{body::Incoming, client::conn::http1, upgrade::Upgraded};
 use hyper_util::rt::TokioIo;
-use std::{io, time::Duration};
+use std::{io, pin::pin, time::Duration};
 use tokio::{
     io::{AsyncWriteExt as _, copy, split},
     net::TcpStream,
@@ -35,9 +35,6 @@ pub enum Error {
     /// The client has not asked to switch protocols.
     #[error("Upgrade request required")]
     NoUpgrade,
-    /// The client speaks a protocol that cannot be piped.
-    #[error("unable to upgrade: WebSocket is not served here, SPDY/3.1 is")]
-    WebSocket,
     /// The runtime gave an address that leads nowhere.
     #[error("the runtime's streaming address {0} is of no use")]
     Address(String),
@@ -55,17 +52,18 @@ pub enum Error {
 impl Error {
     /// Whether the request is to blame.
     pub fn is_clients_fault(&self) -> bool {
-        matches!(self, Self::NoUpgrade | Self::WebSocket)
+        matches!(self, Self::NoUpgrade)
     }
 }
 
-/// Whether a request can become a stream. Clients that try `WebSocket` first come back with SPDY after the refusal.
+/// Whether a request can become a stream: the runtime speaks SPDY and `WebSocket`.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Error> {
-    match request.headers().get(UPGRADE).map(HeaderValue::as_bytes) {
-        None => Err(Error::NoUpgrade),
-        Some(protocol) if protocol.eq_ignore_ascii_case(b"websocket") => Err(Error::WebSocket),
-        Some(_) => Ok(()),
-    }
+    if request.headers().contains_key(UPGRADE) { Ok(()) } else { Err(Error::NoUpgrade) }
+}
+
+/// Whether a request asks for `WebSocket`, whose channels are fixed beforehand.
+pub(crate) fn is_websocket<B>(request: &Request<B>) -> bool {
+    request.headers().get(UPGRADE).is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Puts the client's request to the runtime's `url` and pipes from then on, until a side ends or `shutdown`.
@@ -112,11 +110,12 @@ async fn ask(request: &Request<Incoming>, url: &str) -> Result<Response<Incoming
     sender.send_request(question).await.map_err(Error::Http)
 }
 
-/// The headers of a switch of protocols, as the other side must see them.
+/// The headers of a switch of protocols, as the other side must see them. Extensions of `WebSocket` are not among them.
 fn upgrade_headers(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
     kept.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    for name in [UPGRADE, STREAM_PROTOCOL] {
+    for name in [UPGRADE, STREAM_PROTOCOL, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_ACCEPT]
+    {
         for value in headers.get_all(&name) {
             kept.append(name.clone(), value.clone());
         }
@@ -128,11 +127,18 @@ fn upgrade_headers(headers: &HeaderMap) -> HeaderMap {
 async fn pipe(client: Upgraded, runtime: Upgraded) {
     let (mut from_client, mut to_client) = split(TokioIo::new(client));
     let (mut from_runtime, mut to_runtime) = split(TokioIo::new(runtime));
-    let outcome = tokio::select! {
-        outcome = copy(&mut from_client, &mut to_runtime) => outcome,
-        outcome = copy(&mut from_runtime, &mut to_client) => outcome,
+    let went_well = {
+        let mut down = pin!(copy(&mut from_runtime, &mut to_client));
+        tokio::select! {
+            outcome = &mut down => outcome.is_ok(),
+            outcome = copy(&mut from_client, &mut to_runtime) => match outcome {
+                Ok(_) => true,
+                // A runtime that takes no more may have said why: the outcome of a command is the last that comes.
+                Err(_) => timeout(FAREWELL, &mut down).await.is_ok(),
+            },
+        }
     };
     // A side that does not take its last bytes is not waited for.
     let farewell = timeout(FAREWELL, async { tokio::join!(to_client.shutdown(), to_runtime.shutdown()) }).await;
-    tracing::trace!(?outcome, ?farewell, "stream ended");
+    tracing::trace!(went_well, ?farewell, "stream ended");
 }

@@ -4,7 +4,11 @@
 //! that it holds by value; they are left out here, for no reader can tell them from what is absent. Fields that the graph
 //! knows no tag of are those that upstream's messages do not have.
 
+mod discovery;
 mod wire;
+mod yaml;
+
+pub use yaml::yaml;
 
 use crate::schema::{self, Field, Scalar, Type};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -35,7 +39,10 @@ pub fn message(api_version: &str, kind: &str, object: &Value) -> Option<Vec<u8>>
     let mut out = Writer::default();
     match kind {
         "PartialObjectMetadata" => metadata(&mut out, "ObjectMeta", &object["metadata"]),
-        _ => fields(&mut out, schema::of_kind(api_version, kind)?, object.as_object()?),
+        _ => match schema::of_kind(api_version, kind) {
+            Some(described) => fields(&mut out, described, object.as_object()?),
+            None => discovery::document(&mut out, api_version, kind, object.as_object()?)?,
+        },
     }
     Some(out.into_bytes())
 }

@@ -1,7 +1,7 @@
 //! What a client accepts: the `Accept` header, the preferred first, and the encodings that there are.
 
 use bytes::Bytes;
-use garrison_api::encode;
+use garrison_api::{Status, encode};
 use http::{HeaderMap, header};
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -10,19 +10,27 @@ use std::cmp::Reverse;
 pub(crate) const JSON: &str = "application/json";
 
 /// What answers may be encoded in, for refusals.
-pub(crate) const MEDIA_TYPES: &str = "application/json, application/vnd.kubernetes.protobuf";
+pub(crate) const MEDIA_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
+/// What watches may be encoded in, for refusals.
+pub(crate) const STREAM_TYPES: &str = "application/json, application/vnd.kubernetes.protobuf";
+
+/// YAML's media type.
+pub(crate) const YAML: &str = "application/yaml";
 
 /// How an answer is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Encoding {
     #[default]
     Json,
+    /// Made of JSON when the answer is complete: see `dress`.
+    Yaml,
     Protobuf,
 }
 
 impl Encoding {
     /// All of them; whoever takes anything gets the first.
-    pub(crate) const ALL: [Self; 2] = [Self::Json, Self::Protobuf];
+    pub(crate) const ALL: [Self; 3] = [Self::Json, Self::Yaml, Self::Protobuf];
 
     /// The encoding of answers that have no other form than their own, such as refusals. They are never themselves refused.
     pub(crate) fn plain(headers: &HeaderMap) -> Self {
@@ -31,9 +39,29 @@ impl Encoding {
         plain.flat_map(|range| Self::ALL.into_iter().filter(|encoding| range.takes(*encoding))).next().unwrap_or_default()
     }
 
+    /// The encoding of a document that has every encoding but no other form.
+    ///
+    /// # Errors
+    /// 406 if the client takes none of them.
+    pub(crate) fn required(headers: &HeaderMap) -> Result<Self, Status> {
+        let ranges = ranges(headers);
+        if ranges.is_empty() {
+            return Ok(Self::default());
+        }
+        let taken = ranges.iter().flat_map(|range| {
+            let fits = range.streams();
+            let form = range.parameter("as").is_some();
+            Self::ALL.into_iter().filter(move |encoding| fits && range.takes(*encoding)).map(move |encoding| (form, encoding))
+        });
+        // Who asks for a form that is not known here is better served with the plain one than with none.
+        let found = taken.min_by_key(|(form, _)| *form).map(|(_, encoding)| encoding);
+        found.ok_or_else(|| Status::not_acceptable(MEDIA_TYPES))
+    }
+
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Json => JSON,
+            Self::Yaml => YAML,
             Self::Protobuf => encode::PROTOBUF,
         }
     }
@@ -41,7 +69,7 @@ impl Encoding {
     /// The media type of a watch: upstream marks every one but JSON's.
     pub(crate) fn stream_type(self) -> &'static str {
         match self {
-            Self::Json => JSON,
+            Self::Json | Self::Yaml => JSON,
             Self::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
         }
     }
@@ -49,7 +77,7 @@ impl Encoding {
     /// An object in this encoding.
     pub(crate) fn body(self, object: &Value) -> Bytes {
         match self {
-            Self::Json => object.to_string().into(),
+            Self::Json | Self::Yaml => object.to_string().into(),
             Self::Protobuf => encode::body(object).expect("every answer is of a kind in the type graph").into(),
         }
     }
@@ -75,6 +103,11 @@ impl<'a> MediaRange<'a> {
     /// Whether the encoding is among what the range means.
     pub(crate) fn takes(&self, encoding: Encoding) -> bool {
         matches!(self.name, "*/*" | "application/*") || self.name == encoding.media_type()
+    }
+
+    /// Whether it means this encoding and no other.
+    pub(crate) fn takes_only(&self, encoding: Encoding) -> bool {
+        self.name == encoding.media_type()
     }
 
     /// Whether the streams that it asks for, if it does, are those of watches: there are no others.
@@ -117,6 +150,8 @@ mod tests {
             ("application/json;q=bad, application/vnd.kubernetes.protobuf", Encoding::Json),
             ("application/vnd.kubernetes.protobuf;stream=other, */*;q=0.1", Encoding::Json),
             ("application/vnd.kubernetes.protobuf;stream=watch", Encoding::Protobuf),
+            ("application/yaml", Encoding::Yaml),
+            ("application/cbor, application/yaml;q=0.9, application/*;q=0.8", Encoding::Yaml),
             ("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json", Encoding::Json),
         ] {
             let mut headers = HeaderMap::new();

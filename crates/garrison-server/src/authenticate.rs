@@ -13,6 +13,7 @@ use crate::identity::{AUTHENTICATED, MASTERS, Objects, User};
 use crate::service_account_token::{ISSUER, Refusal, TokenAuthority};
 
 pub(crate) mod impersonation;
+mod protocol;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +44,10 @@ impl Authenticator {
         match (peer_certificate, bearer(headers)) {
             (Some(certificate), _) => user_of_certificate(certificate).ok_or_else(Status::unauthorized),
             (None, Some(token)) => self.user_of_token(token).await,
-            (None, None) => Ok(User::anonymous()),
+            (None, None) => match protocol::token(headers)? {
+                Some(token) => self.user_of_token(&token).await,
+                None => Ok(User::anonymous()),
+            },
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     Server,
     accept::{self, Encoding, JSON},
     request::Call,
-    respond::{self, Response},
+    respond::{self, Complete, Response},
     router,
 };
 use bytes::Bytes;
@@ -21,58 +21,63 @@ use sha2::{Digest, Sha256};
 const V2_PROTOBUF: [&str; 2] =
     ["application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"];
 
+/// What there is besides objects, for those who ask at the root.
+const PATHS: [&str; 9] = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"];
+
 /// Answers for a path of these segments.
 pub(crate) fn answer(server: &Server, call: &Call, segments: &[&str]) -> Result<Response, Status> {
     let found = |document: Option<Value>| document.ok_or_else(Status::no_such_path);
     let document = match segments {
-        [] => {
-            json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
-        }
-        ["version"] => router::version(),
-        ["api"] => match aggregated_form(call)? {
-            Some((form, media_type)) => {
-                return Ok(tagged(call, media_type, discovery::aggregated(true, form).to_string().into()));
-            }
+        [] => return Ok(indented(&json!({"paths": PATHS}))),
+        ["version"] => return Ok(indented(&router::version())),
+        ["api"] => match aggregated(call, true) {
+            Some(response) => return Ok(response),
             None => discovery::core_versions(server.url().trim_start_matches("https://")),
         },
-        ["apis"] => match aggregated_form(call)? {
-            Some((form, media_type)) => {
-                return Ok(tagged(call, media_type, discovery::aggregated(false, form).to_string().into()));
-            }
+        ["apis"] => match aggregated(call, false) {
+            Some(response) => return Ok(response),
             None => discovery::groups(),
         },
         ["api", version] => found(discovery::resource_list("", version))?,
         ["apis", group] => found(discovery::group(group))?,
         ["apis", group, version] => found(discovery::resource_list(group, version))?,
         ["openapi", "v2"] => return Ok(openapi_v2(call)),
-        ["openapi", "v3"] => return Ok(tagged(call, JSON, openapi::v3_index().to_string().into())),
+        ["openapi", "v3"] => return Ok(as_it_is(tagged(call, JSON, openapi::v3_index().to_string().into()))),
         ["openapi", "v3", path @ ..] => {
             let document = openapi::v3_document(&path.join("/")).ok_or_else(Status::no_such_path)?;
             return Ok(openapi_v3(call, document));
         }
         _ => return Err(Status::no_such_path()),
     };
-    Ok(respond::json(StatusCode::OK, &document))
+    Ok(respond::object(StatusCode::OK, Encoding::required(&call.headers)?, &document))
 }
 
-/// The aggregated form that the client asks for first, if it asks for one before plain JSON.
-fn aggregated_form(call: &Call) -> Result<Option<(Aggregated, &'static str)>, Status> {
-    const V2: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-    const V2_BETA: &str = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
-    let ranges = accept::ranges(&call.headers);
-    let in_json: Vec<_> = ranges.iter().filter(|range| range.takes(Encoding::Json)).collect();
-    for range in &in_json {
-        let Some(form) = range.parameter("as") else { return Ok(None) };
-        match (form, range.parameter("g"), range.parameter("v")) {
-            ("APIGroupDiscoveryList", Some("apidiscovery.k8s.io"), Some("v2")) => return Ok(Some((Aggregated::V2, V2))),
-            ("APIGroupDiscoveryList", Some("apidiscovery.k8s.io"), Some("v2beta1")) => {
-                return Ok(Some((Aggregated::V2Beta1, V2_BETA)));
-            }
-            _ => {}
-        }
+/// For people, whoever asks.
+fn indented(document: &Value) -> Response {
+    respond::bytes(StatusCode::OK, JSON, format!("{document:#}"))
+}
+
+/// A document that is not rewritten for those who want it another way.
+fn as_it_is(mut response: Response) -> Response {
+    response.extensions_mut().remove::<Complete>();
+    response
+}
+
+/// The aggregated document, if the client asks for it before any plain one.
+fn aggregated(call: &Call, core: bool) -> Option<Response> {
+    for range in accept::ranges(&call.headers) {
+        let Some(encoding) = Encoding::ALL.into_iter().find(|encoding| range.takes(*encoding)) else { continue };
+        let form = match (range.parameter("as")?, range.parameter("g"), range.parameter("v")) {
+            ("APIGroupDiscoveryList", Some("apidiscovery.k8s.io"), Some("v2")) => Aggregated::V2,
+            ("APIGroupDiscoveryList", Some("apidiscovery.k8s.io"), Some("v2beta1")) => Aggregated::V2Beta1,
+            // Another may be known.
+            _ => continue,
+        };
+        let version = if form == Aggregated::V2 { "v2" } else { "v2beta1" };
+        let media_type = format!("{};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList", encoding.media_type());
+        return Some(tagged(call, &media_type, encoding.body(&discovery::aggregated(core, form))));
     }
-    // Clients that ask for nothing in particular, or for a form that is not known here, get plain JSON.
-    if ranges.is_empty() || !in_json.is_empty() { Ok(None) } else { Err(Status::not_acceptable(JSON)) }
+    None
 }
 
 fn openapi_v2(call: &Call) -> Response {
@@ -80,7 +85,7 @@ fn openapi_v2(call: &Call) -> Response {
     match V2_PROTOBUF.iter().find(|media_type| accept.contains(*media_type)) {
         // Go's parser of media types does not take the "@" of the request; upstream answers with a dot, too.
         Some(media_type) => tagged(call, &media_type.replace('@', "."), Bytes::from_static(openapi::v2_protobuf())),
-        None => tagged(call, JSON, openapi::v2_json().to_string().into()),
+        None => as_it_is(tagged(call, JSON, openapi::v2_json().to_string().into())),
     }
 }
 
@@ -91,6 +96,7 @@ fn openapi_v3(call: &Call, document: &'static [u8]) -> Response {
         true => respond::bytes(StatusCode::NOT_MODIFIED, JSON, Bytes::new()),
         false => respond::parts(&call.headers, JSON, document.len(), document.chunks(32 << 10).map(Bytes::from_static)),
     };
+    response.extensions_mut().remove::<Complete>();
     let headers = response.headers_mut();
     headers.insert(header::ETAG, tag);
     if call.query.get("hash").is_some() {

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 pub(crate) enum Form {
     /// As they are.
     Whole(Encoding),
-    /// As rows that `kubectl get` prints, always in JSON.
-    Table(&'static str, IncludeObject),
+    /// As rows that `kubectl get` prints, never in protobuf.
+    Table(Encoding, &'static str, IncludeObject),
     /// Their metadata only.
     Metadata(Encoding, &'static str),
 }
@@ -63,7 +63,7 @@ impl Form {
             _ => return None,
         };
         match (form, shape) {
-            ("Table", _) if encoding == Encoding::Json => Some(Self::Table(version, include)),
+            ("Table", _) if encoding != Encoding::Protobuf => Some(Self::Table(encoding, version, include)),
             ("PartialObjectMetadata", Shape::One) | ("PartialObjectMetadataList", Shape::List) => {
                 Some(Self::Metadata(encoding, version))
             }
@@ -71,18 +71,25 @@ impl Form {
         }
     }
 
+    /// This form for a watch.
+    ///
+    /// # Errors
+    /// 406 in YAML, of which there are no streams.
+    pub(crate) fn streamed(self) -> Result<Self, Status> {
+        if self.encoding() == Encoding::Yaml { Err(Status::not_acceptable(accept::STREAM_TYPES)) } else { Ok(self) }
+    }
+
     /// How answers of this form are encoded.
     pub(crate) fn encoding(self) -> Encoding {
         match self {
-            Self::Whole(encoding) | Self::Metadata(encoding, _) => encoding,
-            Self::Table(..) => Encoding::Json,
+            Self::Whole(encoding) | Self::Metadata(encoding, _) | Self::Table(encoding, ..) => encoding,
         }
     }
 
     /// One object in this form.
     pub(crate) fn object(self, object: &StoredObject, now: Timestamp) -> Bytes {
         match self {
-            Self::Whole(Encoding::Json) => object.bytes(),
+            Self::Whole(Encoding::Json | Encoding::Yaml) => object.bytes(),
             Self::Whole(Encoding::Protobuf) => enveloped(object.resource(), &object.message()),
             Self::Metadata(encoding, version) => encoding.body(&metadata(version, &object.shown())),
             Self::Table(..) => {
@@ -98,9 +105,9 @@ impl Form {
     /// A part of a list in this form: an item, or a row. In protobuf it is the bare message.
     pub(crate) fn item(self, object: &StoredObject, now: Timestamp) -> Bytes {
         match self {
-            Self::Whole(Encoding::Json) => object.bytes(),
+            Self::Whole(Encoding::Json | Encoding::Yaml) => object.bytes(),
             Self::Whole(Encoding::Protobuf) => object.message(),
-            Self::Metadata(Encoding::Json, version) => metadata(version, &object.shown()).to_string().into(),
+            Self::Metadata(Encoding::Json | Encoding::Yaml, version) => metadata(version, &object.shown()).to_string().into(),
             Self::Metadata(Encoding::Protobuf, version) => {
                 let message = encode::message(version, "PartialObjectMetadata", &object.shown());
                 message.expect("metadata has a message").into()
@@ -110,7 +117,7 @@ impl Form {
     }
 
     fn row(self, resource: &'static Resource, shown: &Value, now: Timestamp) -> Value {
-        let Self::Table(version, include) = self else { return Value::Null };
+        let Self::Table(_, version, include) = self else { return Value::Null };
         let mut row = table::row(resource, shown, include, now);
         if include == IncludeObject::Metadata {
             row["object"]["apiVersion"] = version.into();
@@ -120,7 +127,7 @@ impl Form {
 
     /// A table of these rows.
     pub(crate) fn table(self, metadata: &Value, columns: Option<&Value>, rows: &[Value]) -> Value {
-        let Self::Table(version, _) = self else { return Value::Null };
+        let Self::Table(_, version, _) = self else { return Value::Null };
         json!({"kind": "Table", "apiVersion": version, "metadata": metadata, "columnDefinitions": columns, "rows": rows})
     }
 
@@ -129,7 +136,7 @@ impl Form {
         match self {
             Self::Whole(_) => (resource.api_version(), format!("{}List", resource.kind)),
             Self::Metadata(_, version) => (version.into(), "PartialObjectMetadataList".into()),
-            Self::Table(version, _) => (version.into(), "Table".into()),
+            Self::Table(_, version, _) => (version.into(), "Table".into()),
         }
     }
 
@@ -148,7 +155,7 @@ impl Form {
         match self {
             // All who watch are told of the same object.
             Self::Whole(Encoding::Protobuf) => enveloped(object.resource(), object.kept_message()),
-            Self::Whole(Encoding::Json) | Self::Metadata(..) => self.object(object, now),
+            Self::Whole(Encoding::Json | Encoding::Yaml) | Self::Metadata(..) => self.object(object, now),
             Self::Table(..) if first => self.object(object, now),
             Self::Table(..) => {
                 let shown = object.shown();
@@ -200,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_first_form_that_can_be_had_is_taken() {
-        let table = |version| Ok(Form::Table(version, IncludeObject::Metadata));
+        let table = |version| Ok(Form::Table(Encoding::Json, version, IncludeObject::Metadata));
         let (json, protobuf) = (Ok(Form::Whole(Encoding::Json)), Ok(Form::Whole(Encoding::Protobuf)));
         check("", Shape::List, json);
         check("*/*", Shape::List, json);
@@ -210,7 +217,11 @@ mod tests {
         check("application/vnd.kubernetes.protobuf;stream=other", Shape::One, Err(406));
         check("text/html", Shape::One, Err(406));
         check("text/html, application/json;q=0.1", Shape::One, json);
-        // Tables are in JSON only.
+        check("application/yaml", Shape::One, Ok(Form::Whole(Encoding::Yaml)));
+        check("application/cbor", Shape::One, Err(406));
+        let in_yaml = Form::Table(Encoding::Yaml, "meta.k8s.io/v1", IncludeObject::Metadata);
+        check("application/yaml;as=Table;v=v1;g=meta.k8s.io", Shape::List, Ok(in_yaml));
+        // There are no tables in protobuf.
         check("application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io", Shape::List, Err(406));
         check("application/*;as=Table;v=v1;g=meta.k8s.io", Shape::List, table("meta.k8s.io/v1"));
         let kubectl =

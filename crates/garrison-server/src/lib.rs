@@ -21,6 +21,7 @@ mod admission;
 mod bootstrap;
 mod delete;
 mod discovery;
+mod dress;
 mod expiry;
 mod form;
 mod health;
@@ -36,6 +37,7 @@ mod server;
 mod storage;
 mod subresource;
 mod watch;
+mod websocket;
 mod write;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod continuation;
 
 use crate::{
     Server,
-    accept::{Encoding, JSON},
+    accept::Encoding,
     authorize::{reach, restrict_node},
     form::{Form, Shape},
     identity::MASTERS,
@@ -128,7 +128,7 @@ pub(crate) async fn list_of(
     let mut between = "";
     let items =
         entries.into_iter().flat_map(move |entry| [std::mem::replace(&mut between, ",").into(), form.item(&entry.record, now)]);
-    respond::parts(&call.headers, JSON, size, [head].into_iter().chain(items).chain(["]}".into()]))
+    respond::parts(&call.headers, form.encoding().media_type(), size, [head].into_iter().chain(items).chain(["]}".into()]))
 }
 
 /// A list in protobuf. Its length comes first, so that all items are encoded before the first is sent.

@@ -14,6 +14,10 @@ use std::io;
 /// An answer of this server.
 pub(crate) type Response = http::Response<Body>;
 
+/// Marks an answer that has an end: it may be rewritten as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Complete;
+
 /// Bodies smaller than this are not worth compressing.
 const WORTH_COMPRESSING: usize = 128 << 10;
 
@@ -23,6 +27,7 @@ const PIECE: usize = 64 << 10;
 /// An answer whose bytes are at hand.
 pub(crate) fn bytes(code: StatusCode, content_type: &str, bytes: impl Into<Bytes>) -> Response {
     let mut response = http::Response::new(body::full(bytes));
+    response.extensions_mut().insert(Complete);
     *response.status_mut() = code;
     if let Ok(value) = HeaderValue::from_str(content_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
@@ -106,6 +111,7 @@ pub(crate) fn parts(
         body::pieces(Pieces { parts: Some(parts), sink: Vec::with_capacity(PIECE.min(size + 512)) })
     };
     let mut response = http::Response::new(body);
+    response.extensions_mut().insert(Complete);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     if gzip {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

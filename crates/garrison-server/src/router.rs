@@ -5,7 +5,9 @@ use crate::{
     accept::Encoding,
     authenticate::impersonation,
     authorize::Attributes,
-    delete, discovery, health,
+    delete, discovery,
+    dress::Dress,
+    health,
     identity::User,
     join,
     metrics::Label,
@@ -14,7 +16,9 @@ use crate::{
     respond::{self, Response},
     review,
     service_account_token::TokenAuthority,
-    subresource, watch, write,
+    subresource, watch,
+    websocket::{self, Split},
+    write,
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -49,8 +53,10 @@ pub(crate) fn handle(server: Server, caller: Caller, request: Request<Body>) -> 
         let in_flight = server.metrics().request_started();
         let mut label = Label::default();
         let encoding = Encoding::plain(request.headers());
+        let mut request = request;
+        let dress = Dress::of(&mut request);
         let outcome = route(&server, caller, request, &mut label).await;
-        let mut response = outcome.unwrap_or_else(|status| respond::refusal(encoding, &status));
+        let mut response = dress.put_on(outcome.unwrap_or_else(|status| respond::refusal(encoding, &status))).await;
         let headers = response.headers_mut();
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
         server.metrics().request_done(label, response.status().as_u16(), started.elapsed());
@@ -97,7 +103,10 @@ async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &
         "get" if target.subresource.as_deref() == Some("scale") => subresource::read_scale(server, &target).await,
         "get" => read::get(server, &call, &target).await,
         "list" => read::list(server, &call, &target).await,
-        "watch" => watch::watch(server, &call, &target).await,
+        "watch" => {
+            let events = watch::watch(server, &call, &target).await?;
+            websocket::answer(Request::from_parts(parts, body), events, Split::Events)
+        }
         _ => change(server, &call, &target, &collect(body).await?).await,
     }
 }

@@ -9,10 +9,12 @@ mod lists;
 mod nodes;
 mod objects;
 mod protobuf;
+mod representations;
 mod reviews;
 mod serving;
 mod subresources;
 mod watches;
+mod websockets;
 
 use crate::{Body, Config, Server, body, identity::User};
 use bytes::Bytes;

@@ -22,7 +22,7 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// Answers with a stream of events.
 pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
     let options = ListOptions::parse(target, &call.query)?;
-    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
+    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?.streamed()?;
     let lifetime = options.timeout.unwrap_or_else(|| LIFETIME + rand::rng().random_range(Duration::ZERO..LIFETIME));
     let settings = Settings {
         form,

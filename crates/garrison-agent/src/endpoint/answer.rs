@@ -92,9 +92,11 @@ async fn grant(node: &Node, request: Request<Incoming>) -> Result<Response<Body>
         Wish::Log { place, previous, options } => return show_log(node, place, previous, options).await,
         Wish::Exec { place, command, streams } => node.runtime.exec_url(&running(node, &place)?, &command, streams).await?,
         Wish::Attach { place, streams } => node.runtime.attach_url(&running(node, &place)?, streams).await?,
-        Wish::PortForward { namespace, pod } => {
-            // The client names the ports within the stream.
-            node.runtime.port_forward_url(&node.pods.sandbox(&namespace, &pod)?, &[]).await?
+        Wish::PortForward { ports, .. } if ports.is_empty() && stream::is_websocket(&request) => {
+            return Err(Puzzle::NoPort.into());
+        }
+        Wish::PortForward { namespace, pod, ports } => {
+            node.runtime.port_forward_url(&node.pods.sandbox(&namespace, &pod)?, &ports).await?
         }
     };
     Ok(stream::relay(request, &url, node.shutdown.clone()).await?)

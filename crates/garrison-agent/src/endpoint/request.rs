@@ -22,7 +22,7 @@ pub(super) enum Wish {
     Log { place: Place, previous: bool, options: log::Options },
     Exec { place: Place, command: Vec<String>, streams: StreamOptions },
     Attach { place: Place, streams: StreamOptions },
-    PortForward { namespace: String, pod: String },
+    PortForward { namespace: String, pod: String, ports: Vec<i32> },
 }
 
 /// Why nobody can know what is wanted.
@@ -36,6 +36,8 @@ pub(super) enum Puzzle {
     NoStream,
     #[error("you must specify a command")]
     NoCommand,
+    #[error("query parameter \"port\" is required")]
+    NoPort,
 }
 
 /// Reads a request. Seconds are counted back from `now`.
@@ -61,7 +63,9 @@ pub(super) fn read(uri: &Uri, now: Timestamp) -> Result<Wish, Puzzle> {
         ["attach", namespace, pod, container] => {
             Ok(Wish::Attach { place: place(namespace, pod, container), streams: query.streams()? })
         }
-        ["portForward", namespace, pod] => Ok(Wish::PortForward { namespace: namespace.into(), pod: pod.into() }),
+        ["portForward", namespace, pod] => {
+            Ok(Wish::PortForward { namespace: namespace.into(), pod: pod.into(), ports: query.ports()? })
+        }
         _ => Err(Puzzle::Path),
     }
 }
@@ -103,6 +107,17 @@ impl<'a> Query<'a> {
             tty,
         };
         if streams.stdin || streams.stdout || streams.stderr { Ok(streams) } else { Err(Puzzle::NoStream) }
+    }
+
+    /// Clients of SPDY name none here: they do so in each of their streams.
+    fn ports(&self) -> Result<Vec<i32>, Puzzle> {
+        let values = self.0.iter().filter(|(key, _)| key == "port").flat_map(|(_, value)| value.split(','));
+        let port = |value: &str| match value.trim().parse::<u16>() {
+            Ok(0) => Err(Puzzle::Parameter { name: "port", value: value.into(), why: "there is no port 0".into() }),
+            Ok(port) => Ok(i32::from(port)),
+            Err(error) => Err(Puzzle::Parameter { name: "port", value: value.into(), why: error.to_string() }),
+        };
+        values.map(port).collect()
     }
 
     fn log_options(&self, now: Timestamp) -> Result<log::Options, Puzzle> {

@@ -68,7 +68,9 @@ fn wishes() {
     check("/exec/ns/pod/main?output=1", Err(Puzzle::NoCommand));
     check("/exec/ns/pod/main?command=sh", Err(Puzzle::NoStream));
     check("/attach/ns/pod/main?output=1", Ok(Wish::Attach { place: place(), streams: streams([false, true, false, false]) }));
-    check("/portForward/ns/pod", Ok(Wish::PortForward { namespace: "ns".into(), pod: "pod".into() }));
+    let forward = |ports: &[i32]| Ok(Wish::PortForward { namespace: "ns".into(), pod: "pod".into(), ports: ports.into() });
+    check("/portForward/ns/pod", forward(&[]));
+    check("/portForward/ns/pod?port=80,443&port=8080", forward(&[80, 443, 8080]));
     check("/", Err(Puzzle::Path));
     check("/exec/ns/pod", Err(Puzzle::Path));
     check("/containerLogs/ns/pod/main/more", Err(Puzzle::Path));
@@ -76,8 +78,10 @@ fn wishes() {
 
 #[test]
 fn parameters_that_make_no_sense() {
-    for query in ["tailLines=x", "tailLines=-1", "limitBytes=1.5", "sinceSeconds=soon", "sinceTime=yesterday"] {
-        let uri = format!("/containerLogs/ns/pod/main?{query}").parse().unwrap();
+    for query in ["tailLines=x", "tailLines=-1", "limitBytes=1.5", "sinceSeconds=soon", "sinceTime=yesterday", "port=0", "port=x"]
+    {
+        let path = if query.starts_with("port") { "/portForward/ns/pod" } else { "/containerLogs/ns/pod/main" };
+        let uri = format!("{path}?{query}").parse().unwrap();
         let Err(Puzzle::Parameter { name, value, .. }) = request::read(&uri, Timestamp::UNIX_EPOCH) else { panic!("{query}") };
         assert_eq!(format!("{name}={value}"), query);
     }
@@ -242,8 +246,8 @@ async fn answers_without_streams() {
     check(get.clone(), "/containerLogs/ns/pod/other", "", 400, "not valid for pod").await;
     check(get.clone(), "/containerLogs/ns/other/main", "", 404, "not found").await;
     let exec = "/exec/ns/pod/main?command=sh&output=1";
-    check(get.clone(), exec, "", 400, "Upgrade request required").await;
-    check(get, exec, "websocket", 400, "WebSocket is not served").await;
+    check(get, exec, "", 400, "Upgrade request required").await;
+    check(Method::GET, "/portForward/ns/pod", "websocket", 400, "\"port\" is required").await;
     let post = Method::POST;
     check(post.clone(), "/exec/ns/pod/main?command=sh", "SPDY/3.1", 400, "at least 1 of").await;
     check(post.clone(), "/exec/ns/pod/ended?command=sh&output=1", "SPDY/3.1", 400, "is not running").await;
@@ -324,7 +328,33 @@ async fn streams_are_pipes() {
         "attach id-main StreamOptions { stdin: false, stdout: true, stderr: true, tty: false }",
     )
     .await;
-    check("/portForward/ns/pod", "forward id-sandbox []").await;
+    check("/portForward/ns/pod?port=80,81", "forward id-sandbox [80, 81]").await;
+}
+
+#[tokio::test]
+async fn websockets_are_pipes_too() {
+    let (url, mut seen) = echo_server().await;
+    let endpoint = Endpoint::start(url).await;
+    let mut request = request(Method::GET, "/exec/ns/pod/main?command=sh&output=1", "websocket");
+    for (name, value) in [
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-protocol", "v4.channel.k8s.io"),
+        ("sec-websocket-extensions", "permessage-deflate"),
+        // What the echoing server wants to see.
+        ("x-stream-protocol-version", "v4.channel.k8s.io"),
+    ] {
+        request.headers_mut().insert(name, http::HeaderValue::from_static(value));
+    }
+    let answer = endpoint.ask_as(Some("system:masters"), request).await;
+    assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
+    let head = seen.recv().await.unwrap();
+    for header in
+        ["upgrade: websocket", "key: dghlihnhbxbszsbub25jzq==", "version: 13", "sec-websocket-protocol: v4.channel.k8s.io"]
+    {
+        assert!(head.contains(header), "{header}: {head}");
+    }
+    assert!(head.starts_with("get ") && !head.contains("deflate"), "{head}");
 }
 
 #[tokio::test]

@@ -1,20 +1,25 @@
-//! Just enough of an API server for kubectl to find one pod, and to be piped on to the pod's node.
+//! Just enough of an API server for kubectl to find one pod; its streams and logs take the real way to the pod's node.
 
 use garrison_agent::endpoint::{ContainerHandle, Missing, Pods};
+use garrison_server::{
+    Body, body,
+    identity::Objects,
+    node_proxy::NodeProxy,
+    tls::{Pki, load_or_create},
+};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{CertificateParams, KeyPair};
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    RootCertStore, ServerConfig,
+    pki_types::{CertificateDer, pem::PemObject as _},
     server::WebPkiClientVerifier,
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional},
-    net::{TcpListener, TcpStream},
-};
-use tokio_rustls::TlsConnector;
+use std::{convert::Infallible, path::Path, sync::Arc};
+use tokio::net::TcpListener;
 
 /// A node with one pod of one container.
 pub(crate) struct OnePod {
@@ -47,71 +52,75 @@ fn pod() -> Value {
     })
 }
 
-/// What both sides of the way to a node show each other.
-pub(crate) fn certificates() -> (Arc<ServerConfig>, TlsConnector) {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = params.self_signed(&key).unwrap();
-    let issuer = Issuer::new(params, key);
-    let certify = |organization: &str, purpose| -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        let mut params = CertificateParams::new(vec!["n1".to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::OrganizationName, organization);
-        params.extended_key_usages = vec![purpose];
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        (vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
-    };
-    let mut roots = RootCertStore::empty();
-    roots.add(ca.der().clone()).unwrap();
-    let (roots, provider) = (Arc::new(roots), Arc::new(rustls::crypto::ring::default_provider()));
+/// What the server knows: the pod, and its node at this port.
+struct Known(u16);
 
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider)).build().unwrap();
-    let (chain, key) = certify("system:nodes", ExtendedKeyUsagePurpose::ServerAuth);
-    let server = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
-    let server = server.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap();
-
-    let (chain, key) = certify("system:masters", ExtendedKeyUsagePurpose::ClientAuth);
-    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let client = client.with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap();
-    (Arc::new(server), TlsConnector::from(Arc::new(client)))
-}
-
-/// Serves kubectl; streams and logs go to the node at `node`.
-pub(crate) async fn serve(listener: TcpListener, node: u16, tls: TlsConnector) {
-    loop {
-        let (client, _) = listener.accept().await.unwrap();
-        let tls = tls.clone();
-        // Clients break off when they have what they want.
-        tokio::spawn(async move { drop(converse(client, node, tls).await) });
-    }
-}
-
-async fn converse(client: TcpStream, node: u16, tls: TlsConnector) -> std::io::Result<()> {
-    let mut client = BufReader::new(client);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if client.read_line(&mut head).await? == 0 {
-            return Ok(());
+#[async_trait::async_trait]
+impl Objects for Known {
+    async fn find(&self, plural: &str, namespace: &str, name: &str) -> Option<Value> {
+        match (plural, namespace, name) {
+            ("pods", "tests", "web") => Some(pod()),
+            ("nodes", "", "n1") => Some(json!({"metadata": {"name": "n1"}, "status": {
+                "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": self.0}},
+            }})),
+            _ => None,
         }
     }
-    let (first, rest) = head.split_once("\r\n").unwrap();
-    let [method, target, _] = *first.split(' ').collect::<Vec<_>>() else { panic!("{first}") };
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    if let Some(answer) = object(path) {
-        let text = answer.to_string();
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length:";
-        return client.write_all(format!("{head} {}\r\n\r\n{text}", text.len()).as_bytes()).await;
+}
+
+/// The keys of a cluster, kept in this directory.
+pub(crate) fn keys(dir: &Path) -> Arc<Pki> {
+    Arc::new(load_or_create(dir, &[]).unwrap())
+}
+
+/// What the endpoint of node `n1` shows and demands.
+pub(crate) fn node_tls(pki: &Pki) -> Arc<ServerConfig> {
+    let key = KeyPair::generate().unwrap();
+    let request = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+    let certificate = pki.issue_node_serving(&request, "n1", &["127.0.0.1".to_owned()]).unwrap();
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(pki.ca_pem().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = key.serialize_der().try_into().unwrap();
+    Arc::new(config.with_client_cert_verifier(verifier).with_single_cert(vec![certificate], key).unwrap())
+}
+
+/// Serves kubectl; the node's endpoint is at the port `node`.
+pub(crate) async fn serve(listener: TcpListener, pki: Arc<Pki>, node: u16) {
+    let proxy = Arc::new(NodeProxy::new(pki, Arc::new(Known(node))));
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let proxy = Arc::clone(&proxy);
+        let service = service_fn(move |request| {
+            let proxy = Arc::clone(&proxy);
+            async move { Ok::<_, Infallible>(answer(&proxy, request).await) }
+        });
+        // Clients break off when they have what they want.
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades());
     }
-    let Some(target) = node_path(path, query) else {
-        return client.write_all(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").await;
+}
+
+async fn answer(proxy: &NodeProxy, request: Request<Incoming>) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    if let Some(object) = object(&path) {
+        return shown(StatusCode::OK, &object);
+    }
+    let Some(subresource) = path.strip_prefix("/api/v1/namespaces/tests/pods/web/") else {
+        return shown(StatusCode::NOT_FOUND, &json!({}));
     };
-    // What is no stream must not be followed by another question: it would not be rewritten.
-    let close = if rest.contains("pgrade") { "" } else { "Connection: close\r\n" };
-    let stream = TcpStream::connect(("127.0.0.1", node)).await?;
-    let mut node = tls.connect(ServerName::try_from("n1").unwrap(), stream).await?;
-    node.write_all(format!("{method} {target} HTTP/1.1\r\n{close}{rest}").as_bytes()).await?;
-    copy_bidirectional(&mut client, &mut node).await.map(drop)
+    let answer = proxy.serve("tests", "web", subresource, request).await;
+    answer.unwrap_or_else(|status| shown(StatusCode::from_u16(status.code).unwrap(), &status.to_value()))
+}
+
+fn shown(code: StatusCode, object: &Value) -> Response<Body> {
+    let mut response = Response::new(body::full(object.to_string()));
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn object(path: &str) -> Option<Value> {
@@ -124,18 +133,6 @@ fn object(path: &str) -> Option<Value> {
             "resources": [resource("pods", "get"), resource("pods/exec", "create"), resource("pods/log", "get")],
         }),
         "/api/v1/namespaces/tests/pods/web" => pod(),
-        _ => return None,
-    })
-}
-
-fn node_path(path: &str, query: &str) -> Option<String> {
-    let words = [("stdin=true", "input=1"), ("stdout=true", "output=1"), ("stderr=true", "error=1"), ("tty=true", "tty=1")];
-    let query = words.into_iter().fold(query.to_owned(), |query, (api, node)| query.replace(api, node));
-    Some(match path.strip_prefix("/api/v1/namespaces/tests/pods/web/")? {
-        "exec" => format!("/exec/tests/web/main?{query}"),
-        "attach" => format!("/attach/tests/web/main?{query}"),
-        "log" => format!("/containerLogs/tests/web/main?{query}"),
-        "portforward" => "/portForward/tests/web".to_owned(),
         _ => return None,
     })
 }

@@ -9,8 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const COMMANDS: [&str; 14] =
-    ["cat", "dd", "echo", "grep", "hostname", "httpd", "id", "ls", "mount", "sh", "sleep", "touch", "true", "wget"];
+const COMMANDS: [&str; 16] = [
+    "cat", "dd", "echo", "grep", "hostname", "httpd", "id", "ls", "mount", "sh", "sleep", "stty", "tar", "touch", "true", "wget",
+];
 
 /// Writes `file` with an image of that name, which runs `entrypoint` as `user`. `scratch` is a directory to work in.
 pub(crate) fn write(file: &Path, name: &str, entrypoint: &[&str], user: &str, scratch: &Path) {

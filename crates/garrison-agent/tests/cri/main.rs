@@ -6,6 +6,7 @@ mod archive;
 mod kubectl;
 mod machine;
 mod pod;
+mod websocket;
 
 use futures::TryStreamExt as _;
 use garrison_agent::{
@@ -21,7 +22,7 @@ use tokio::time::{sleep, timeout};
 const PAUSE: &str = "garrison.local/pause:test";
 const BUSYBOX: &str = "garrison.local/busybox:test";
 /// For the whole of it: minutes mean that something hangs.
-const DEADLINE: Duration = Duration::from_secs(240);
+const DEADLINE: Duration = Duration::from_secs(360);
 
 #[test]
 fn containerd_does_what_the_agent_asks() {
@@ -236,7 +237,10 @@ async fn endings(machine: &Machine, cri: &Cri) {
         "{refused:?}"
     );
 
-    let stubborn = pod.run(cri, &pod.container("stubborn", "trap '' TERM; while true; do sleep 1; done")).await;
+    let script = "trap '' TERM; echo deaf; while true; do sleep 1; done";
+    let stubborn = pod.run(cri, &pod.container("stubborn", script)).await;
+    let log = Path::new(&pod.sandbox.log_directory).join("stubborn/0.log");
+    until("the signal is ignored", async || fs::read_to_string(&log).is_ok_and(|log| log.contains("deaf"))).await;
     cri.stop_container(&stubborn, Duration::from_secs(1)).await.unwrap();
     assert_eq!(observed(cri, &stubborn).await.exit_code, 137);
     for _ in 0..2 {

@@ -1,6 +1,6 @@
 //! A connection to a node, and the pipe between it and a client.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use garrison_api::Status;
@@ -52,12 +52,19 @@ pub(super) async fn open(endpoint: &Endpoint, pki: &Pki) -> Result<SendRequest<E
 pub(super) async fn relay(client: Upgraded, node: Upgraded) {
     let (mut from_client, mut to_client) = split(TokioIo::new(client));
     let (mut from_node, mut to_node) = split(TokioIo::new(node));
-    let outcome = tokio::select! {
-        outcome = copy(&mut from_client, &mut to_node) => outcome,
-        outcome = copy(&mut from_node, &mut to_client) => outcome,
+    let went_well = {
+        let mut down = pin!(copy(&mut from_node, &mut to_client));
+        tokio::select! {
+            outcome = &mut down => outcome.is_ok(),
+            outcome = copy(&mut from_client, &mut to_node) => match outcome {
+                Ok(_) => true,
+                // A node that takes no more may have said why: the outcome of a command is the last that comes.
+                Err(_) => timeout(CLOSE_TIMEOUT, &mut down).await.is_ok(),
+            },
+        }
     };
     // A side that does not take its last bytes is not waited for.
     let close = async { tokio::join!(to_client.shutdown(), to_node.shutdown()) };
     let closed = timeout(CLOSE_TIMEOUT, close).await;
-    tracing::trace!(?outcome, ?closed, "stream ended");
+    tracing::trace!(went_well, ?closed, "stream ended");
 }

@@ -6,6 +6,7 @@ use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::Value;
 
+use super::channels::Wanted;
 use crate::body::{self, Body};
 
 /// The port on which nodes serve unless they say otherwise.
@@ -67,7 +68,10 @@ impl Endpoint {
 pub(super) fn path(action: Action, pod: &Value, query: &str) -> Result<String, Status> {
     let (namespace, name) = (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]));
     if action == Action::PortForward {
-        return Ok(format!("/portForward/{namespace}/{name}"));
+        // Clients of the older `WebSocket` protocols name the ports beforehand.
+        let ports: Vec<_> = parameters(query).filter(|(key, _)| *key == "ports").map(|(_, value)| value).collect();
+        let query = if ports.is_empty() { String::new() } else { format!("?port={}", ports.join(",")) };
+        return Ok(format!("/portForward/{namespace}/{name}{query}"));
     }
     let container = container(pod, query)?;
     let (root, query) = match action {
@@ -149,6 +153,12 @@ fn stream_query(query: &str) -> String {
     wanted.join("&")
 }
 
+/// The streams that a client asks for.
+pub(super) fn wanted(query: &str) -> Wanted {
+    let asks = |name| parameter(query, name).is_some_and(is_true);
+    Wanted::new(asks("stdin"), asks("stdout"), asks("stderr"), asks("tty"))
+}
+
 /// Kubernetes reads everything but `false` and `0` as true.
 fn is_true(value: &str) -> bool {
     !value.eq_ignore_ascii_case("false") && value != "0"
@@ -219,6 +229,7 @@ mod tests {
         );
         check(Action::Attach, &one, "stdout=true&stderr=1&input=1", Ok("/attach/a/p/main?output=1&error=1"));
         check(Action::PortForward, &one, "", Ok("/portForward/a/p"));
+        check(Action::PortForward, &one, "ports=80&ports=443", Ok("/portForward/a/p?port=80,443"));
         check(Action::Log, &one, "", Ok("/containerLogs/a/p/main"));
         check(
             Action::Log,

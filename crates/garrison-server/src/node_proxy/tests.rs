@@ -1,3 +1,6 @@
+mod spdy_node;
+mod websocket;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
@@ -144,6 +147,10 @@ fn answer_as_node(
         *answer.status_mut() = StatusCode::BAD_REQUEST;
         return answer;
     }
+    if request.uri().query().is_some_and(|query| query.contains("command=spdy")) {
+        return spdy_node::answer(request);
+    }
+    assert!(!format!("{:?}", request.headers()).contains("bearer"), "the client's token stays with the server");
     let protocols: Vec<_> = request.headers().get_all(STREAM_PROTOCOL).iter().cloned().collect();
     let mut answer = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
@@ -151,6 +158,10 @@ fn answer_as_node(
         .header(UPGRADE, request.headers()[UPGRADE].clone());
     if let Some(first) = protocols.first() {
         answer = answer.header(STREAM_PROTOCOL, first);
+    }
+    if let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) {
+        answer = answer.header(SEC_WEBSOCKET_ACCEPT, key);
+        answer = answer.header(SEC_WEBSOCKET_PROTOCOL, request.headers()[SEC_WEBSOCKET_PROTOCOL].clone());
     }
     tokio::spawn(async move {
         let stream = hyper::upgrade::on(&mut request).await.unwrap();
@@ -260,10 +271,9 @@ async fn a_pod_without_a_node_has_an_empty_log() {
 #[tokio::test]
 async fn refusals_say_what_is_wrong() {
     let room = room("n1").await;
-    let websocket = "Upgrade: websocket\r\n";
     let spdy = "Upgrade: SPDY/3.1\r\n";
     for (line, headers, code, message) in [
-        ("GET /a/p/exec?command=ls", websocket, 400, "WebSocket is not served here"),
+        ("GET /a/p/log", "Connection: upgrade\r\nUpgrade: websocket\r\n", 400, "missing or bad WebSocket Version"),
         ("POST /a/p/exec?command=ls", "", 400, "Upgrade request required"),
         ("POST /a/gone/exec?command=ls", spdy, 404, "pods \"gone\" not found"),
         ("POST /a/waiting/exec?command=ls", spdy, 400, "pod waiting does not have a host assigned"),

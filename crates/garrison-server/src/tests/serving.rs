@@ -56,8 +56,7 @@ async fn groups_are_told_in_the_form_that_is_asked_for() {
         (format!("{unknown},{beta},{v2}"), 200, old),
         (unknown, 200, json!("v1")),
         (format!("application/json,{v2}"), 200, json!("v1")),
-        ("application/vnd.kubernetes.protobuf, */*".into(), 200, json!("v1")),
-        ("application/vnd.kubernetes.protobuf,application/json".into(), 200, json!("v1")),
+        ("application/cbor, */*".into(), 200, json!("v1")),
         ("text/html".into(), 406, json!("v1")),
     ] {
         let response = cluster.send("GET /apis", &[("accept", &accept)], "").await;
