@@ -3,10 +3,9 @@
 mod companions;
 mod controller;
 mod daemon_sets;
-mod server;
 
 use anyhow::{Context, Result, ensure};
-use server::{Server, text};
+use garrison_tests::server::{self, Server, text};
 
 const EXAMPLE: &str = include_str!("../../examples/fluentd-elasticsearch.yaml");
 
