@@ -22,7 +22,9 @@ impl Kind {
             Self::Kubectl => ["code", "answer", "sizes", "remaining", "unselected"].contains(&member),
             // Its times have no microseconds.
             Self::Node => member == "renewed",
-            Self::KubeRs | Self::Python => false,
+            // Its discovery keeps none.
+            Self::KubeRs => member == "short",
+            Self::Python => false,
         }
     }
 }

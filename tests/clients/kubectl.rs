@@ -48,7 +48,11 @@ pub(crate) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
 impl Kubectl<'_> {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.client.program);
-        command.env("KUBECONFIG", &self.around.kubeconfig).env("HOME", &self.around.home).args(["-n", "team", "--request-timeout=60s"]).args(arguments);
+        command
+            .env("KUBECONFIG", &self.around.kubeconfig)
+            .env("HOME", &self.around.home)
+            .args(["-n", "team", "--request-timeout=60s"])
+            .args(arguments);
         command
     }
 

@@ -3,7 +3,7 @@
 mod client;
 mod expectations;
 mod gateway;
-mod kube;
+mod kube_rs;
 mod kubectl;
 mod matrix;
 mod programs;
@@ -20,7 +20,7 @@ fn run(client: &Client, project: &Path) -> Result<Report> {
     let around = Surroundings::new()?;
     match client.kind {
         Kind::Kubectl => Ok(kubectl::run(client, &around)),
-        Kind::KubeRs => kube::run(&around),
+        Kind::KubeRs => kube_rs::run(&around),
         Kind::Python => programs::run(client, &project.join("tests/clients/python/operations.py"), &around),
         Kind::Node => programs::run(client, &project.join("target/clients/node/operations.mjs"), &around),
     }

@@ -62,7 +62,8 @@ fn role_binding(kubectl: &Kubectl) -> Result<Value> {
 }
 
 fn event_core(kubectl: &Kubectl) -> Result<Value> {
-    kubectl.create(&json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "told"}, "reason": "Told", "message": "m",
+    kubectl
+        .create(&json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "told"}, "reason": "Told", "message": "m",
         "type": "Normal", "involvedObject": {"kind": "ConfigMap", "name": "settings", "namespace": "team"}}))?;
     let selector = "--field-selector=involvedObject.name=settings,reason=Told";
     let found = kubectl.object(&["get", "events", selector])?;
@@ -70,10 +71,12 @@ fn event_core(kubectl: &Kubectl) -> Result<Value> {
 }
 
 fn event_v1(kubectl: &Kubectl) -> Result<Value> {
-    kubectl.create(&json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "noted"}, "reason": "Noted",
+    kubectl.create(
+        &json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "noted"}, "reason": "Noted",
         "note": "n", "type": "Normal", "action": "Noting", "reportingController": "clients.test/matrix",
         "reportingInstance": "one", "eventTime": "2026-01-02T03:04:05.000000Z",
-        "regarding": {"kind": "ConfigMap", "name": "settings", "namespace": "team"}}))?;
+        "regarding": {"kind": "ConfigMap", "name": "settings", "namespace": "team"}}),
+    )?;
     let found = kubectl.raw("/api/v1/namespaces/team/events/noted")?;
     Ok(json!({"message": found["message"], "about": at(&found, "/involvedObject/name")}))
 }

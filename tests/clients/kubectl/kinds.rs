@@ -43,7 +43,8 @@ fn custom_status(kubectl: &Kubectl) -> Result<Value> {
 
 fn custom_watch(kubectl: &Kubectl) -> Result<Value> {
     let only = "--field-selector=metadata.name=seen";
-    let mut watch = kubectl.command(&["get", "wg", "-w", "--output-watch-events", "--no-headers", only]).stdout(Stdio::piped()).spawn()?;
+    let mut watch =
+        kubectl.command(&["get", "wg", "-w", "--output-watch-events", "--no-headers", only]).stdout(Stdio::piped()).spawn()?;
     let lines = BufReader::new(watch.stdout.take().context("a pipe")?).lines();
     // A watch that starts late tells of the object as it is then: each change waits for the event of the last.
     let mut changes = vec![

@@ -48,7 +48,9 @@ fn graceful_deletion(kubectl: &Kubectl) -> Result<Value> {
 /// An owner, and what goes into its dependents.
 fn owner(kubectl: &Kubectl, name: &str) -> Result<Value> {
     let made = kubectl.make(name, &Value::Null)?;
-    Ok(json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": at(&made, "/metadata/uid"), "blockOwnerDeletion": true}))
+    Ok(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": at(&made, "/metadata/uid"), "blockOwnerDeletion": true}),
+    )
 }
 
 fn child(kubectl: &Kubectl, name: &str, owner: Value) -> Result<()> {
@@ -104,8 +106,7 @@ fn scale(kubectl: &Kubectl) -> Result<Value> {
 /// `kubectl drain` would wait for the pod to go, which nobody ends here.
 fn eviction(kubectl: &Kubectl) -> Result<Value> {
     kubectl.make_pod("evicted")?;
-    let eviction =
-        json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "evicted", "namespace": "team"}});
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "evicted", "namespace": "team"}});
     let told = kubectl.with(&["create", "--raw", "/api/v1/namespaces/team/pods/evicted/eviction", "-f", "-"], &eviction)?;
     let told: Value = serde_json::from_str(&told)?;
     Ok(json!({"status": told["status"], "marked": is_marked(kubectl, "pod", "evicted")?}))

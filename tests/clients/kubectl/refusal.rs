@@ -17,8 +17,11 @@ pub(super) fn read(told: &str) -> Result<Value> {
         let field = message.rsplit(": ").next().unwrap_or_default();
         return Ok(json!({"reason": "Conflict", "message": format!("Apply failed{message}"), "fields": [field]}));
     }
-    let Some((_, causes)) = told.split_once("is invalid: ") else { bail!("kubectl says {told}") };
-    let mut fields: Vec<&str> = causes.lines().filter_map(|line| line.trim_start_matches("* ").split_once(": ")).map(|it| it.0).collect();
+    // Older ones leave out why.
+    let invalid = told.split_once("is invalid: ").or_else(|| Some((told.strip_suffix("is invalid")?, "")));
+    let Some((_, causes)) = invalid else { bail!("kubectl says {told}") };
+    let mut fields: Vec<&str> =
+        causes.lines().filter_map(|line| line.trim_start_matches("* ").split_once(": ")).map(|it| it.0).collect();
     fields.sort_unstable();
     Ok(json!({"reason": "Invalid", "fields": fields}))
 }

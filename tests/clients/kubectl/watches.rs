@@ -62,7 +62,8 @@ fn watch_bookmarks(kubectl: &Kubectl) -> Result<Value> {
 
 fn streaming_list(kubectl: &Kubectl) -> Result<Value> {
     kubectl.make("streamed", &json!({"watched": "stream"}))?;
-    let query = "labelSelector=watched%3Dstream&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+    let query =
+        "labelSelector=watched%3Dstream&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
     let seen = events(kubectl, query, 2)?;
     let mut words: Vec<&Value> = seen.iter().map(|event| &event["type"]).collect();
     words.extend(seen.last().map(|last| at(last, "/object/metadata/annotations/k8s.io~1initial-events-end")));

@@ -203,6 +203,17 @@ op('service', async () => {
   return { type: spec.type, affinity: spec.sessionAffinity, protocol: port.protocol, target: port.targetPort };
 });
 
+// The client for any object, which knows kinds by discovery alone.
+op('untyped', async () => {
+  const objects = k8s.KubernetesObjectApi.makeApiClient(config);
+  const object = configMap('untyped', { u: '1' }, { untyped: 'yes' }, { namespace });
+  await objects.create(object);
+  const changed = await objects.patch({ ...object, data: { u: '2' } }, undefined, undefined, undefined, undefined, k8s.PatchStrategy.MergePatch);
+  const listed = await objects.list('v1', 'ConfigMap', namespace, undefined, undefined, undefined, undefined, 'untyped=yes');
+  await objects.delete(object);
+  return { data: changed.data, names: names(listed), gone: await isGone(() => objects.read(object)) };
+});
+
 op('lease', async () => {
   const leases = config.makeApiClient(k8s.CoordinationV1Api);
   const renewTime = new k8s.V1MicroTime('2026-01-02T03:04:05.123Z');

@@ -9,7 +9,7 @@ import time
 import traceback
 import warnings
 
-from kubernetes import client, config, watch
+from kubernetes import client, config, dynamic, watch
 from kubernetes.client.rest import ApiException
 from kubernetes.informer import SharedInformer
 
@@ -260,6 +260,17 @@ def service():
     spec = core.read_namespaced_service("web", NS).spec
     core.delete_namespaced_service("web", NS)
     return {"type": spec.type, "affinity": spec.session_affinity, "protocol": spec.ports[0].protocol, "target": spec.ports[0].target_port}
+
+
+@op
+def untyped():
+    """The dynamic client, which knows kinds by discovery alone."""
+    maps = dynamic.DynamicClient(api).resources.get(api_version="v1", kind="ConfigMap")
+    maps.create(namespace=NS, body=config_map("untyped", {"u": "1"}, {"untyped": "yes"}))
+    changed = maps.patch(namespace=NS, name="untyped", body={"data": {"u": "2"}}, content_type="application/merge-patch+json")
+    listed = maps.get(namespace=NS, label_selector="untyped=yes")
+    maps.delete(namespace=NS, name="untyped")
+    return {"data": changed.data.to_dict(), "names": names(listed), "gone": is_gone(read, "untyped")}
 
 
 @op
