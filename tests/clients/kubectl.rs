@@ -141,5 +141,10 @@ fn eventually(mut check: impl FnMut() -> Result<bool>) -> Result<bool> {
 }
 
 fn config_map(name: &str, data: &Value, labels: &Value) -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": data})
+    let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data});
+    // To apply null is not the same as to leave out.
+    if !labels.is_null() {
+        object["metadata"]["labels"] = labels.clone();
+    }
+    object
 }

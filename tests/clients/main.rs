@@ -11,7 +11,7 @@ mod surroundings;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use client::{Client, Kind};
-use matrix::Report;
+use matrix::{Matrix, Report};
 use std::path::Path;
 use std::time::Instant;
 use surroundings::Surroundings;
@@ -59,8 +59,9 @@ fn every_client_is_told_the_same() -> Result<()> {
     programs::install_node(project)?;
     let script = expectations::script();
     let reports = run_all(clients, project)?;
-    let (table, wrong) = matrix::compare(&script, &reports);
+    let Matrix { table, pending, wrong } = matrix::compare(&script, &reports);
     println!("{table}");
+    pending.iter().for_each(|what| println!("not yet: {what}"));
     if let Some(report) = std::env::var_os("CLIENTS_REPORT") {
         std::fs::write(project.join(report), matrix::page(&script, &reports, &table))?;
     }

@@ -13,8 +13,8 @@ pub(crate) type Report = BTreeMap<String, Value>;
 #[derive(Debug, PartialEq, Eq)]
 enum Cell {
     Passed,
-    /// As known.
-    Pending,
+    /// As known: what it told.
+    Pending(String),
     Without,
     Wrong(String),
 }
@@ -23,7 +23,7 @@ impl Cell {
     fn sign(&self) -> &'static str {
         match self {
             Self::Passed => "yes",
-            Self::Pending => "not yet",
+            Self::Pending(_) => "not yet",
             Self::Without => "–",
             Self::Wrong(_) => "NO",
         }
@@ -38,20 +38,27 @@ fn cell(operation: &Operation, client: &Client, report: &Report, pending: &[&str
     let one = format!("{}@{}", operation.name, client.name);
     let pending = pending.contains(&operation.name) || pending.contains(&one.as_str());
     let expected = operation.seen_by(client);
+    let what = || format!("expected {expected}\n      told     {}", told.map_or_else(|| "nothing".into(), Value::to_string));
     match (told == Some(&expected), pending) {
         (true, false) => Cell::Passed,
         (true, true) => Cell::Wrong("it works: it is not pending any more".into()),
-        (false, true) => Cell::Pending,
-        (false, false) => {
-            let told = told.map_or_else(|| "nothing".into(), Value::to_string);
-            Cell::Wrong(format!("expected {expected}\n      told     {told}"))
-        }
+        (false, true) => Cell::Pending(what()),
+        (false, false) => Cell::Wrong(what()),
     }
 }
 
-/// The matrix in Markdown, and what is wrong with it.
-pub(crate) fn compare(script: &[Operation], clients: &[(Client, Report)]) -> (String, Vec<String>) {
-    let mut wrong = Vec::new();
+/// How the clients did.
+pub(crate) struct Matrix {
+    /// In Markdown.
+    pub(crate) table: String,
+    /// What is known not to work, and what it came to.
+    pub(crate) pending: Vec<String>,
+    pub(crate) wrong: Vec<String>,
+}
+
+/// Holds what clients reported to the script.
+pub(crate) fn compare(script: &[Operation], clients: &[(Client, Report)]) -> Matrix {
+    let (mut pending, mut wrong) = (Vec::new(), Vec::new());
     let mut table = String::from("| operation |");
     for (client, _) in clients {
         let _ = write!(table, " {} |", client.name);
@@ -62,8 +69,11 @@ pub(crate) fn compare(script: &[Operation], clients: &[(Client, Report)]) -> (St
         for (client, report) in clients {
             let cell = cell(operation, client, report, PENDING);
             let _ = write!(table, " {} |", cell.sign());
-            if let Cell::Wrong(why) = cell {
-                wrong.push(format!("{} with {}: {why}", operation.name, client.name));
+            let of = |what: String| format!("{} with {}: {what}", operation.name, client.name);
+            match cell {
+                Cell::Pending(what) => pending.push(of(what)),
+                Cell::Wrong(what) => wrong.push(of(what)),
+                Cell::Passed | Cell::Without => {}
             }
         }
         table.push('\n');
@@ -78,7 +88,7 @@ pub(crate) fn compare(script: &[Operation], clients: &[(Client, Report)]) -> (St
             wrong.push(format!("{name} is pending and not in the table"));
         }
     }
-    (table, wrong)
+    Matrix { table, pending, wrong }
 }
 
 /// The page `docs/clients.md`.
@@ -121,8 +131,8 @@ mod tests {
     fn a_result_is_right_or_known_to_be_wrong() {
         let right = || json!({"data": {"a": "b"}});
         assert_eq!(of(Kind::Python, "configmap-get", right(), &[]), Cell::Passed);
-        assert_eq!(of(Kind::Python, "configmap-get", json!({}), &["configmap-get"]), Cell::Pending);
-        assert_eq!(of(Kind::Python, "configmap-get", json!({}), &["configmap-get@client"]), Cell::Pending);
+        assert_eq!(of(Kind::Python, "configmap-get", json!({}), &["configmap-get"]).sign(), "not yet");
+        assert_eq!(of(Kind::Python, "configmap-get", json!({}), &["configmap-get@client"]).sign(), "not yet");
         assert!(matches!(of(Kind::Python, "configmap-get", json!({}), &["configmap-get@other"]), Cell::Wrong(_)));
         assert!(matches!(of(Kind::Python, "configmap-get", right(), &["configmap-get"]), Cell::Wrong(_)));
     }

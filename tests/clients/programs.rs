@@ -45,8 +45,9 @@ pub(crate) fn install_python(project: &Path) -> Result<()> {
 pub(crate) fn install_node(project: &Path) -> Result<()> {
     let (own, target) = (project.join("tests/clients/node"), project.join("target/clients/node"));
     fs::create_dir_all(&target)?;
-    for file in ["package.json", "package-lock.json", "operations.mjs"] {
-        fs::copy(own.join(file), target.join(file))?;
+    for file in fs::read_dir(own)? {
+        let file = file?;
+        fs::copy(file.path(), target.join(file.file_name()))?;
     }
     let mut packages = Command::new("npm");
     packages.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&target);

@@ -24,7 +24,6 @@ pub(super) const FORMS: &[Operation] = &[
     ("table", |kube| table(kube).boxed_local()),
     ("metadata-only", |kube| metadata_only(kube).boxed_local()),
     ("protobuf", |kube| protobuf(kube).boxed_local()),
-    ("http2", |kube| http2(kube).boxed_local()),
 ];
 
 fn names(list: &ObjectList<ConfigMap>) -> Vec<String> {
@@ -96,9 +95,4 @@ async fn protobuf(kube: &Kube) -> Result<Value> {
     let form = answer.headers().get(header::CONTENT_TYPE).context("a type")?.to_str()?.to_owned();
     let body = answer.into_body().collect().await?.to_bytes();
     Ok(json!({"type": form, "magic": body.get(..3).map(String::from_utf8_lossy)}))
-}
-
-async fn http2(kube: &Kube) -> Result<Value> {
-    let answer = kube.client.send(request("application/json", Body::empty())?).await?;
-    Ok(json!({"version": format!("{:?}", answer.version())}))
 }

@@ -43,25 +43,26 @@ fn custom_status(kubectl: &Kubectl) -> Result<Value> {
 
 fn custom_watch(kubectl: &Kubectl) -> Result<Value> {
     let only = "--field-selector=metadata.name=seen";
-    let mut watch =
-        kubectl.command(&["get", "wg", "-w", "--output-watch-events", "--no-headers", only]).stdout(Stdio::piped()).spawn()?;
-    let lines = BufReader::new(watch.stdout.take().context("a pipe")?).lines();
-    // A watch that starts late tells of the object as it is then: each change waits for the event of the last.
-    let mut changes = vec![
-        ["patch", "wg", "seen", "--type=merge", "-p", "{\"spec\":{\"size\":2}}"].to_vec(),
-        ["delete", "wg", "seen"].to_vec(),
-    ]
-    .into_iter();
-    kubectl.create(&widget("seen", &json!(1)))?;
-    let mut events = Vec::new();
-    for line in lines.take(3) {
-        events.push(line?.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
-        if let Some(change) = changes.next() {
-            kubectl.tell(&change)?;
-        }
-    }
+    let mut command = kubectl.command(&["get", "wg", "-w", "--output-watch-events", "--no-headers", only]);
+    let mut watch = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let out = watch.stdout.take().context("a pipe")?;
+    let events = lead(kubectl, BufReader::new(out));
     // It would go on for ever.
     let _ = watch.kill();
     watch.wait()?;
-    Ok(json!({"events": events}))
+    Ok(json!({"events": events?}))
+}
+
+/// Makes, changes and deletes what is watched: each when the last was told of, since a watch that starts late tells of the
+/// object as it is then.
+fn lead(kubectl: &Kubectl, out: impl BufRead) -> Result<Vec<String>> {
+    kubectl.create(&widget("seen", &json!(1)))?;
+    let resize: &[&str] = &["patch", "wg", "seen", "--type=merge", "-p", "{\"spec\":{\"size\":2}}"];
+    let mut changes = [resize, &["delete", "wg", "seen"]].into_iter();
+    let mut events = Vec::new();
+    for line in out.lines().take(3) {
+        events.push(line?.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+        changes.next().map(|change| kubectl.tell(change)).transpose()?;
+    }
+    Ok(events)
 }

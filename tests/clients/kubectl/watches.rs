@@ -19,7 +19,7 @@ pub(super) const ALL: &[Operation] = &[
 /// The first events of a watch, or all until it ends by itself.
 fn events(kubectl: &Kubectl, query: &str, count: usize) -> Result<Vec<Value>> {
     let path = format!("/api/v1/namespaces/team/configmaps?watch=1&{query}");
-    let mut child = kubectl.command(&["get", "--raw", &path]).stdout(Stdio::piped()).spawn()?;
+    let mut child = kubectl.command(&["get", "--raw", &path]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
     let events = lines.take(count).map(|line| Ok(serde_json::from_str(&line?)?)).collect();
     // It may have ended by itself.
