@@ -5,10 +5,9 @@ mod bench;
 mod companions;
 mod controller;
 mod daemon_sets;
-mod server;
 
 use anyhow::{Context, Result, ensure};
-use server::{Server, text};
+use garrison_tests::server::{self, Server, text};
 
 const EXAMPLE: &str = include_str!("../../examples/fluentd-elasticsearch.yaml");
 

@@ -4,7 +4,7 @@ mod strategic;
 
 use crate::schema;
 use crate::status_error::Status;
-use json_patch::{AddOperation, PatchError, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
+use json_patch::{AddOperation, PatchError, PatchOperation, ReplaceOperation, TestOperation, jsonptr::PointerBuf};
 use serde_json::Value;
 
 /// What clients may send, for answers of 415.
@@ -47,9 +47,11 @@ pub fn apply(api_version: &str, kind: &str, current: &Value, content_type: &str,
 }
 
 /// One operation of a JSON patch. As upstream's, `replace` sets a member that is not there: clients cannot know which
-/// fields with their default value the server leaves out.
+/// fields with their default value the server leaves out. And a member that is not there is null when tested, by which
+/// clients make sure that they are the first to add one.
 fn operate(object: &mut Value, operation: &PatchOperation) -> Result<(), PatchError> {
     let operation = match operation {
+        PatchOperation::Test(TestOperation { path, value: Value::Null }) if lacks_member(object, path) => return Ok(()),
         PatchOperation::Replace(ReplaceOperation { path, value }) if lacks_member(object, path) => {
             PatchOperation::Add(AddOperation { path: path.clone(), value: value.clone() })
         }

@@ -103,6 +103,10 @@ fn a_json_patch_replaces_what_is_there_or_left_out() {
     check(one("replace", "/spec/list/2"), None);
     check(one("replace", "/nowhere/a"), None);
     check(one("test", "/spec/b"), None);
+    let is_null = |path: &str| json!([{"op": "test", "path": path, "value": null}]);
+    check(is_null("/spec/b"), Some(json!({"spec": {"a": 1, "list": [1, 2]}})));
+    check(is_null("/spec/a"), None);
+    check(is_null("/nowhere/a"), None);
     // All or nothing, each operation upon the one before.
     check(
         json!([{"op": "add", "path": "/spec/b", "value": 1}, {"op": "copy", "from": "/spec/b", "path": "/spec/c"}]),

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// Long enough for a slow machine; a test that works never waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) struct Server {
+pub struct Server {
     directory: TempDir,
     listen: String,
     flags: Vec<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Server {
 }
 
 /// The garrison under test.
-pub(crate) fn binary() -> Result<PathBuf> {
+pub fn binary() -> Result<PathBuf> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the project")?;
     Ok(std::env::var_os("GARRISON").map_or_else(|| project.join("target/release/garrison"), PathBuf::from))
 }
@@ -33,11 +33,11 @@ fn spawn(directory: &Path, listen: &str, flags: &[String]) -> Result<Child> {
 }
 
 impl Server {
-    pub(crate) fn start() -> Result<Self> {
+    pub fn start() -> Result<Self> {
         Self::start_with(&[])
     }
 
-    pub(crate) fn start_with(flags: &[&str]) -> Result<Self> {
+    pub fn start_with(flags: &[&str]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let listen = free.to_string();
@@ -48,8 +48,13 @@ impl Server {
         Ok(server)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        self.listen.clone()
+    }
+
     /// Where its files are.
-    pub(crate) fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
@@ -57,7 +62,7 @@ impl Server {
         self.wait("the server", || self.kubectl(&["get", "--raw", "/readyz"]).map(drop))
     }
 
-    pub(crate) fn kill_and_restart(&mut self) -> Result<()> {
+    pub fn kill_and_restart(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
         self.process = spawn(self.directory.path(), &self.listen, &self.flags)?;
@@ -65,7 +70,7 @@ impl Server {
     }
 
     /// Ends the server as systemd would; it must go in time.
-    pub(crate) fn stop(mut self) -> Result<()> {
+    pub fn stop(mut self) -> Result<()> {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         let deadline = Instant::now() + PATIENCE;
@@ -83,32 +88,32 @@ impl Server {
     }
 
     /// Runs kubectl to success; its standard output.
-    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         let output = self.command(arguments).output().context("running kubectl")?;
         ensure!(output.status.success(), "kubectl {arguments:?}: {}", text(&output.stderr));
         Ok(text(&output.stdout))
     }
 
     /// Runs kubectl with text on its standard input, whatever comes of it.
-    pub(crate) fn kubectl_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
+    pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
         let mut child = self.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         child.stdin.take().context("a pipe")?.write_all(input.as_bytes())?;
         Ok(child.wait_with_output()?)
     }
 
-    pub(crate) fn apply(&self, manifest: &str) -> Result<()> {
+    pub fn apply(&self, manifest: &str) -> Result<()> {
         let output = self.kubectl_with(&["apply", "-f", "-"], manifest)?;
         ensure!(output.status.success(), "kubectl apply: {}", text(&output.stderr));
         Ok(())
     }
 
     /// The service account that pods need, unless it is there.
-    pub(crate) fn create_service_account(&self, namespace: &str) -> Result<()> {
+    pub fn create_service_account(&self, namespace: &str) -> Result<()> {
         self.apply(&format!("---\n{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: default, namespace: {namespace}}}}}"))
     }
 
     /// Repeats `check` until it succeeds; its last error when patience ends.
-    pub(crate) fn wait<T>(&self, what: &str, mut check: impl FnMut() -> Result<T>) -> Result<T> {
+    pub fn wait<T>(&self, what: &str, mut check: impl FnMut() -> Result<T>) -> Result<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match check() {
@@ -131,6 +136,6 @@ impl Drop for Server {
     }
 }
 
-pub(crate) fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -1,0 +1,68 @@
+//! Kinds of one's own: their definition, and objects of them.
+
+use super::{Kubectl, Operation, at};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+pub(super) const ALL: &[Operation] = &[
+    ("crd-create", crd_create),
+    ("custom-objects", custom_objects),
+    ("custom-invalid", |kubectl| kubectl.refused(&["create", "--validate=false", "-f", "-"], &widget("wrong", &json!("big")))),
+    ("custom-status", custom_status),
+    ("custom-watch", custom_watch),
+];
+
+fn widget(name: &str, size: &Value) -> Value {
+    json!({"apiVersion": "clients.test/v1", "kind": "Widget", "metadata": {"name": name}, "spec": {"size": size}})
+}
+
+fn crd_create(kubectl: &Kubectl) -> Result<Value> {
+    kubectl.create(&serde_json::from_str(crate::surroundings::WIDGETS)?)?;
+    let told = kubectl.tell(&["wait", "--for=condition=Established", "crd/widgets.clients.test", "--timeout=20s"])?;
+    Ok(json!({"established": told.contains("condition met")}))
+}
+
+fn custom_objects(kubectl: &Kubectl) -> Result<Value> {
+    let made = kubectl.create(&widget("w", &json!(1)))?;
+    let changed = kubectl.object(&["patch", "widget", "w", "--type=merge", "-p", "{\"spec\":{\"size\":2}}"])?;
+    let names = kubectl.names(&["get", "wg"])?;
+    kubectl.tell(&["delete", "widget", "w"])?;
+    Ok(json!({"color": at(&made, "/spec/color"), "size": at(&changed, "/spec/size"), "names": names,
+        "generation": at(&changed, "/metadata/generation"), "gone": kubectl.is_gone("widget", "w")?}))
+}
+
+fn custom_status(kubectl: &Kubectl) -> Result<Value> {
+    kubectl.create(&widget("reporting", &json!(1)))?;
+    let change = r#"{"spec":{"size":9},"status":{"ready":true}}"#;
+    let changed = kubectl.object(&["patch", "widget", "reporting", "--subresource=status", "--type=merge", "-p", change])?;
+    Ok(json!({"size": at(&changed, "/spec/size"), "ready": at(&changed, "/status/ready"),
+        "generation": at(&changed, "/metadata/generation")}))
+}
+
+fn custom_watch(kubectl: &Kubectl) -> Result<Value> {
+    let only = "--field-selector=metadata.name=seen";
+    let mut command = kubectl.command(&["get", "wg", "-w", "--output-watch-events", "--no-headers", only]);
+    let mut watch = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let out = watch.stdout.take().context("a pipe")?;
+    let events = lead(kubectl, BufReader::new(out));
+    // It would go on for ever.
+    let _ = watch.kill();
+    watch.wait()?;
+    Ok(json!({"events": events?}))
+}
+
+/// Makes, changes and deletes what is watched: each when the last was told of, since a watch that starts late tells of the
+/// object as it is then.
+fn lead(kubectl: &Kubectl, out: impl BufRead) -> Result<Vec<String>> {
+    kubectl.create(&widget("seen", &json!(1)))?;
+    let resize: &[&str] = &["patch", "wg", "seen", "--type=merge", "-p", "{\"spec\":{\"size\":2}}"];
+    let mut changes = [resize, &["delete", "wg", "seen"]].into_iter();
+    let mut events = Vec::new();
+    for line in out.lines().take(3) {
+        events.push(line?.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+        changes.next().map(|change| kubectl.tell(change)).transpose()?;
+    }
+    Ok(events)
+}
