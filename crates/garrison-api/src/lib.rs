@@ -7,6 +7,7 @@
 //! - [`decode`]: bytes of a request body (JSON, YAML, protobuf) to a JSON value, with strict field validation.
 //! - [`encode`]: a JSON value to protobuf, for clients that ask for it.
 //! - [`prepare`]: the one way to a storable object: default, reset what a caller may not set, validate, generation.
+//! - [`apply`]: server-side apply, and who owns which field.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`selector`]: label and field selectors.
 //! - [`scale`]: the number of replicas, in the form that all kinds with replicas share.
@@ -14,6 +15,7 @@
 //! - [`discovery`], [`openapi`]: what clients ask before they do anything.
 //! - [`status_error`]: every refusal, in Kubernetes' own form.
 
+pub mod apply;
 pub mod decode;
 pub mod defaults;
 pub mod discovery;
