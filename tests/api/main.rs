@@ -1,5 +1,6 @@
 //! The API server and the DaemonSet controller, in one process and in two, met by real kubectl; nodes are objects made by hand.
 
+mod applying;
 mod companions;
 mod controller;
 mod daemon_sets;

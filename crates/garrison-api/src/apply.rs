@@ -30,7 +30,7 @@ pub use compare::{Comparison, compare};
 pub use entry::{Entry, Manager, Operation, same_but_times};
 pub use ignored::ignored;
 pub use path::{Element, NoElement};
-pub use scale::{to_parent, to_scale};
+pub use scale::{REPLICAS, to_parent, to_scale};
 pub use set::Set;
 pub use structure::Structure;
 pub use update::{Write, create, update};

@@ -1,6 +1,7 @@
 //! The server as its clients meet it: requests through the router, without a network.
 
 mod admission;
+mod applying;
 mod client;
 mod companions;
 mod daemon_sets;

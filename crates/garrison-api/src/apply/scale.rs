@@ -6,25 +6,28 @@ use super::set::Set;
 use crate::scale::API_VERSION;
 use serde_json::Value;
 
-fn replicas() -> [Element; 2] {
-    ["spec", "replicas"].map(Element::field)
+/// Where built-in kinds have the number.
+pub const REPLICAS: &[&str] = &["spec", "replicas"];
+
+fn elements(path: &[&str]) -> Vec<Element> {
+    path.iter().map(|name| Element::field(name)).collect()
 }
 
-/// The entries of an object's scale: those of the object that own the number of replicas.
-pub fn to_scale(owned: &Value) -> Value {
-    let path = replicas();
+/// The entries of an object's scale: those of the object that own the number of replicas, which it has at `replicas`.
+pub fn to_scale(owned: &Value, replicas: &[&str]) -> Value {
+    let (path, in_scale) = (elements(replicas), elements(REPLICAS));
     let mut entries = entry::decode(owned).unwrap_or_default();
     entries.retain(|entry| entry.fields.has(&path));
     for entry in &mut entries {
         entry.api_version = API_VERSION.into();
-        entry.fields = Set::of([path.as_slice()]);
+        entry.fields = Set::of([in_scale.as_slice()]);
     }
     entry::encode(&entries)
 }
 
 /// The entries of an object after a write of its scale, of which the entries are `scaled`.
-pub fn to_parent(owned: &Value, scaled: &Value, api_version: &str) -> Value {
-    let path = replicas();
+pub fn to_parent(owned: &Value, scaled: &Value, api_version: &str, replicas: &[&str]) -> Value {
+    let (path, in_scale) = (elements(replicas), elements(REPLICAS));
     let mut scaled = entry::decode(scaled).unwrap_or_default();
     let mut entries = Vec::new();
     for mut entry in entry::decode(owned).unwrap_or_default() {
@@ -43,7 +46,7 @@ pub fn to_parent(owned: &Value, scaled: &Value, api_version: &str) -> Value {
             entries.push(entry);
         }
     }
-    for mut entry in scaled.into_iter().filter(|entry| entry.fields.has(&path)) {
+    for mut entry in scaled.into_iter().filter(|entry| entry.fields.has(&in_scale)) {
         entry.fields = Set::of([path.as_slice()]);
         entry.api_version = api_version.into();
         // As upstream, which knows the times of the object's own entries only.

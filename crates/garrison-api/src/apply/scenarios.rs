@@ -360,12 +360,12 @@ fn kubectl_changes_over_from_its_own_apply() {
 fn scale_shows_and_takes_who_owns_the_number() {
     let mut scene = Scene::deployment();
     scene.apply("a", json!({"spec": {"replicas": 1, "paused": true}}));
-    let shown = to_scale(&scene.owned);
+    let shown = to_scale(&scene.owned, REPLICAS);
     assert_eq!(
         (&shown[0]["apiVersion"], &shown[0]["fieldsV1"]),
         (&json!("autoscaling/v1"), &json!({"f:spec": {"f:replicas": {}}}))
     );
-    assert_eq!(to_parent(&scene.owned, &shown, "apps/v1"), scene.owned, "nothing changed");
+    assert_eq!(to_parent(&scene.owned, &shown, "apps/v1", REPLICAS), scene.owned, "nothing changed");
     let none = Set::default();
     let write = Write {
         manager: "s",
@@ -378,7 +378,7 @@ fn scale_shows_and_takes_who_owns_the_number() {
     let scale = |replicas: u32| json!({"metadata": {"name": "x"}, "spec": {"replicas": replicas}});
     let kind = structure::of_kind("autoscaling/v1", "Scale").expect("is in the graph");
     let after = update(kind, &write, &scale(1), &shown, &scale(2), &Value::Null);
-    scene.owned = to_parent(&scene.owned, &after, "apps/v1");
+    scene.owned = to_parent(&scene.owned, &after, "apps/v1", REPLICAS);
     scene.object["spec"]["replicas"] = 2.into();
     assert_eq!(
         (scene.fields("a"), scene.fields("s")),
@@ -400,6 +400,71 @@ fn elements_keep_the_order_of_the_configuration() {
     let list = scene.object["spec"]["template"]["spec"]["containers"].as_array().expect("a list");
     let names: Vec<&str> = list.iter().filter_map(|container| container["name"].as_str()).collect();
     assert_eq!(names, ["b", "c", "x", "a"]);
+}
+
+#[test]
+fn elements_that_are_alike_are_owned_together() {
+    let env = |entries: &[(&str, &str)]| {
+        let entries: Vec<Value> = entries.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        pod_template(&[json!({"name": "c", "env": entries})])
+    };
+    let mut scene = Scene::deployment();
+    scene.create("u", env(&[("a", "1"), ("a", "2"), ("b", "1")]));
+    let owned = scene.fields("u");
+    let variables = &owned["f:spec"]["f:template"]["f:spec"]["f:containers"][r#"k:{"name":"c"}"#]["f:env"];
+    let both = json!({".": {}, "f:name": {}, "f:value": {}});
+    assert_eq!(variables, &json!({".": {}, r#"k:{"name":"a"}"#: {}, r#"k:{"name":"b"}"#: both}));
+    // What is alike cannot be applied, and what is applied takes the place of both.
+    assert!(scene.refused("m", env(&[("a", "1"), ("a", "1")])).contains("duplicate entries for key [name=\"a\"]"));
+    scene.apply("m", env(&[("b", "1")]));
+    scene.force("m", env(&[("a", "3"), ("b", "1")]));
+    let variables = &scene.object["spec"]["template"]["spec"]["containers"][0]["env"];
+    assert_eq!(variables, &json!([{"name": "a", "value": "3"}, {"name": "b", "value": "1"}]));
+}
+
+#[test]
+fn what_is_left_when_an_owner_lets_go() {
+    let all = json!({"data": {"a": "1", "b": "1"}});
+    let some = json!({"data": {"a": "1"}});
+    // Who does what to the object first; then `m` applies `some` only. Is `b` still there?
+    type First = fn(&mut Scene, &Value);
+    let cases: [(&str, First, bool); 5] = [
+        ("only he applied it", |scene, all| scene.apply("m", all.clone()), false),
+        (
+            "another applied it, too",
+            |scene, all| {
+                scene.apply("m", all.clone());
+                scene.apply("n", all.clone());
+            },
+            true,
+        ),
+        (
+            "another changed it since",
+            |scene, all| {
+                scene.apply("m", all.clone());
+                scene.patch("u", "", &json!({"data": {"b": "2"}}));
+            },
+            true,
+        ),
+        ("he wrote it by an update", |scene, all| scene.create("m", all.clone()), true),
+        (
+            "he applied and wrote it",
+            |scene, all| {
+                scene.apply("m", all.clone());
+                scene.patch("m", "", &json!({"data": {"b": "2"}}));
+            },
+            true,
+        ),
+    ];
+    for (name, first, stays) in cases {
+        let mut scene = Scene::new("v1", "ConfigMap");
+        first(&mut scene, &all);
+        scene.apply("m", some.clone());
+        assert_eq!(scene.object["data"].get("b").is_some(), stays, "{name}: {}", scene.object);
+    }
+    let mut scene = Scene::new("v1", "ConfigMap");
+    scene.apply("m", json!({}));
+    assert_eq!(scene.owned, Value::Null, "who owns nothing has no entry");
 }
 
 #[test]

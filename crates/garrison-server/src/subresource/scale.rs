@@ -34,7 +34,7 @@ pub(crate) async fn write_scale(server: &Server, call: &Call, target: &Target, b
     let propose = |old: &Stored| {
         let mut object = old.record.shown();
         let owned = write::take_owned(&mut object);
-        let (shown, shown_owned) = (scale::of(&object), apply::to_scale(&owned));
+        let (shown, shown_owned) = (scale::of(&object), apply::to_scale(&owned, apply::REPLICAS));
         let mut now_owned = Value::Null;
         let proposed = match &config {
             Some(config) => {
@@ -53,7 +53,7 @@ pub(crate) async fn write_scale(server: &Server, call: &Call, target: &Target, b
             let (structure, write) = (write::structure_of(&shown), writer.of(scale::API_VERSION));
             now_owned = apply::update(structure, &write, &shown, &shown_owned, &scale::of(&object), &Value::Null);
         }
-        write::put_owned(&mut object, apply::to_parent(&owned, &now_owned, &resource.api_version()));
+        write::put_owned(&mut object, apply::to_parent(&owned, &now_owned, &resource.api_version(), apply::REPLICAS));
         Ok(Proposal { object, warnings: proposed.warnings })
     };
     let written = write::modify_as(server, call, target, options.dry_run, Ownership::Settled, propose).await?;
