@@ -1,6 +1,7 @@
 //! The API server and the DaemonSet controller, in one process and in two, met by real kubectl; nodes are objects made by hand.
 
 mod access;
+mod applying;
 mod bench;
 mod companions;
 mod controller;

@@ -56,7 +56,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     shown("R5", "Owners and dependents go in the order that was asked for"),
     shown(
         "K1",
-        "Apply twice changes nothing; set and restart count one generation each; describe in chunks (managed fields are not kept)",
+        "Apply twice changes nothing; set and restart count one generation each, and what is set is owned; describe in chunks",
     ),
     shown("K2", "History tells change causes and templates; undo to the present and dry runs change nothing"),
     shown("K3", "Undo moves a revision to the end of the history; one that is not there is refused"),

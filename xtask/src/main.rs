@@ -128,7 +128,11 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
         }
         fields.insert(json_name.clone(), field);
     }
-    json!({"description": description, "fields": fields, "required": schema["required"]})
+    let mut described = json!({"description": description, "fields": fields, "required": schema["required"]});
+    if known.is_some_and(|marks| marks.contains_key(markers::ITSELF)) {
+        described["atomic"] = true.into();
+    }
+    described
 }
 
 /// A field that protobuf keeps in an embedded message, and JSON beside the others: its marks, and the way `via` which tag.
@@ -146,7 +150,8 @@ fn inlined(
         return None;
     }
     let package = name.rsplit_once('.')?.0;
-    own.iter().filter(|(field, _)| !visible.contains(*field)).find_map(|(_, embedding)| {
+    let mut hidden = own.iter().filter(|(field, _)| !visible.contains(*field) && *field != markers::ITSELF);
+    hidden.find_map(|(_, embedding)| {
         let message = format!("{package}.{}", embedding["message"].as_str()?);
         let mut marks = markers.get(&markers::type_key(&message))?.get(&normal(json_name))?.clone();
         marks.insert("via".into(), embedding.get("tag")?.clone());

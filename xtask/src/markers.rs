@@ -10,6 +10,9 @@ use std::process::{Command, Stdio};
 /// Type name → normalised field name → what is known of it.
 pub(crate) type Markers = BTreeMap<String, BTreeMap<String, Map<String, Value>>>;
 
+/// In the place of a field's name, what is known of the type itself.
+pub(crate) const ITSELF: &str = "";
+
 /// Reads every module of k8s-pb.
 ///
 /// # Errors
@@ -53,7 +56,11 @@ fn module(text: &str, prefix: &str, found: &mut Markers) {
     for line in text.lines().map(str::trim) {
         if let Some(rest) = line.strip_prefix("pub struct ") {
             let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-            current = Some(type_key(&format!("{prefix}.{name}")));
+            let key = type_key(&format!("{prefix}.{name}"));
+            if marks.contains_key("atomic") {
+                found.entry(key.clone()).or_default().insert(ITSELF.into(), std::mem::take(&mut marks));
+            }
+            current = Some(key);
             marks.clear();
         } else if let Some(comment) = line.strip_prefix("/// ") {
             comment_marks(comment.trim(), &mut marks);
@@ -95,6 +102,8 @@ fn comment_marks(comment: &str, marks: &mut Map<String, Value>) {
         marks.insert("strategy".into(), strategy.into());
     } else if let Some(kind) = comment.strip_prefix("+listType=") {
         marks.insert("listType".into(), kind.into());
+    } else if matches!(comment, "+structType=atomic" | "+mapType=atomic") {
+        marks.insert("atomic".into(), true.into());
     } else if let Some(key) = comment.strip_prefix("+listMapKey=") {
         let keys = marks.entry("listMapKeys").or_insert_with(|| Value::Array(Vec::new()));
         if let Some(keys) = keys.as_array_mut() {

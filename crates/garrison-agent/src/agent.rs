@@ -19,6 +19,7 @@ use crate::{
     simulated::Simulated,
 };
 use futures::StreamExt;
+use http::{HeaderValue, header::USER_AGENT};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::{
@@ -36,6 +37,8 @@ use std::{
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+/// What the agent calls itself: under this name it owns what it writes.
+const PROGRAM: HeaderValue = HeaderValue::from_static("garrison-agent");
 /// How often the runtime is asked how it is: while pods wait for the network, a second is the whole budget.
 const ASK_READY: Duration = Duration::from_secs(2);
 const ASK_UNREADY: Duration = Duration::from_millis(250);
@@ -154,7 +157,7 @@ fn address(config: &Config) -> Result<IpAddr, AgentError> {
 }
 
 async fn client(config: &Config, identity: Option<&Identity>) -> Result<Client, AgentError> {
-    let settings = match (identity, &config.kubeconfig) {
+    let mut settings = match (identity, &config.kubeconfig) {
         (Some(identity), _) => identity.client_config(&config.server)?,
         (None, Some(path)) => {
             let bad = |source| AgentError::Kubeconfig { path: path.clone(), source };
@@ -163,6 +166,7 @@ async fn client(config: &Config, identity: Option<&Identity>) -> Result<Client, 
         }
         (None, None) => return Err(JoinError::NoToken { node: config.node_name.clone() }.into()),
     };
+    settings.headers.push((USER_AGENT, PROGRAM));
     let server = config.server.clone();
     Client::try_from(settings).map_err(|source| AgentError::Client { server, source })
 }

@@ -88,6 +88,30 @@ pub fn patched(
     settle(object, faults, validation).map_err(unfit)
 }
 
+/// Reads a configuration to apply, in YAML or JSON. It is held to its kind's structure by who applies it.
+///
+/// # Errors
+/// 400 for what is malformed and, when strict, for duplicate fields; 413 beyond 3 MiB.
+pub fn configuration(body: &[u8], validation: FieldValidation) -> Result<Decoded, Status> {
+    if body.len() > LARGEST {
+        return Err(Status::too_large(LARGEST));
+    }
+    let is_json = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    // What looks like JSON and is none may be YAML in its flow style.
+    let (object, duplicates) = if is_json { json(body).or_else(|_| yaml(body)) } else { yaml(body) }
+        .map_err(|why| Status::bad_request(format!("error decoding YAML: {why}")))?;
+    if !object.is_object() {
+        return Err(Status::bad_request("error decoding YAML: it is no object"));
+    }
+    match validation {
+        FieldValidation::Strict if !duplicates.is_empty() => {
+            Err(Status::bad_request(format!("error strict decoding YAML: {}", duplicates.join(", "))))
+        }
+        FieldValidation::Warn => Ok(Decoded { object, warnings: duplicates }),
+        FieldValidation::Strict | FieldValidation::Ignore => Ok(Decoded { object, warnings: Vec::new() }),
+    }
+}
+
 /// Faults are fatal, warnings or nothing.
 fn settle(object: Value, faults: Vec<String>, validation: FieldValidation) -> Result<Decoded, String> {
     match validation {

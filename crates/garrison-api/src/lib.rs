@@ -7,6 +7,7 @@
 //! - [`decode`]: bytes of a request body (JSON, YAML, protobuf) to a JSON value, with strict field validation.
 //! - [`encode`]: a JSON value to protobuf, for clients that ask for it.
 //! - [`prepare`]: the one way to a storable object: default, reset what a caller may not set, validate, generation.
+//! - [`apply`]: server-side apply, and who owns which field.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`selector`]: label and field selectors.
 //! - [`access`]: roles and bindings, and what they allow.
@@ -16,6 +17,7 @@
 //! - [`status_error`]: every refusal, in Kubernetes' own form.
 
 pub mod access;
+pub mod apply;
 pub mod decode;
 pub mod defaults;
 pub mod discovery;

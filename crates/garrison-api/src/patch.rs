@@ -8,7 +8,9 @@ use json_patch::{AddOperation, PatchError, PatchOperation, ReplaceOperation, Tes
 use serde_json::Value;
 
 /// What clients may send, for answers of 415.
-const MEDIA_TYPES: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+const MEDIA_TYPES: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
+/// What of these is no patch of a body, but who owns what besides: [`crate::apply`].
+const APPLY: &str = "application/apply-patch+yaml";
 /// As many operations as upstream takes in one JSON patch.
 const MOST_OPERATIONS: usize = 10_000;
 
@@ -18,7 +20,7 @@ const MOST_OPERATIONS: usize = 10_000;
 /// 400 for a malformed patch, 415 for an unknown media type, 422 for a JSON patch whose `test` fails or whose path is missing.
 pub fn apply(api_version: &str, kind: &str, current: &Value, content_type: &str, body: &[u8]) -> Result<Value, Status> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if !MEDIA_TYPES.split(", ").any(|known| known == media_type) {
+    if media_type == APPLY || !MEDIA_TYPES.split(", ").any(|known| known == media_type) {
         return Err(Status::unsupported_media_type(MEDIA_TYPES));
     }
     let malformed = |error: serde_json::Error| Status::bad_request(format!("error decoding patch: {error}"));

@@ -22,6 +22,9 @@ pub struct Type {
     /// Names of required fields.
     #[serde(default)]
     pub required: Option<Vec<String>>,
+    /// Whether server-side apply owns and replaces it as a whole.
+    #[serde(default)]
+    pub atomic: bool,
 }
 
 impl Type {
@@ -80,6 +83,9 @@ pub struct Field {
     /// Keys of a list of type `map`.
     #[serde(default)]
     pub list_map_keys: Vec<String>,
+    /// Whether server-side apply owns and replaces the map as a whole.
+    #[serde(default)]
+    pub atomic: bool,
     /// What [`Self::referred`] has found.
     #[serde(skip)]
     found: OnceLock<Option<&'static Type>>,

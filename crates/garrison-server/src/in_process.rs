@@ -7,13 +7,16 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header::USER_AGENT};
 use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
 };
 use tower::Service;
+
+/// What the control loops of this process call themselves.
+const PROGRAM: HeaderValue = HeaderValue::from_static("garrison-controllers");
 
 /// Requests to a server in the same process, made as one user. Everything behind authentication is as over the network.
 #[derive(Clone)]
@@ -41,7 +44,9 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The name under which it owns what it writes.
+        request.headers_mut().entry(USER_AGENT).or_insert(PROGRAM);
         let Self { server, user } = self.clone();
         let answer = router::handle(server, Caller::Known(User::clone(&user)), request.map(body::boxed));
         Box::pin(answer.map(Ok))

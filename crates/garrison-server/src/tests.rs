@@ -2,6 +2,7 @@
 
 mod access;
 mod admission;
+mod applying;
 mod client;
 mod companions;
 mod daemon_sets;

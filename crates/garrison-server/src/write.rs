@@ -1,5 +1,12 @@
 //! Writing: create, update and patch. Deletion is [`crate::delete`].
 
+mod apply;
+mod ownership;
+
+pub(crate) use apply::{Configuration, MEDIA_TYPE as APPLY};
+pub(crate) use ownership::{Ownership, put as put_owned, take as take_owned};
+pub(crate) use ownership::{Writer, structure_of};
+
 use crate::{
     Server,
     accept::JSON,
@@ -13,7 +20,9 @@ use crate::{
 };
 use bytes::Bytes;
 use garrison_api::{
-    Status, decode, patch,
+    Status,
+    apply::same_but_times,
+    decode, patch,
     prepare::{self, Prepared},
     status_error::Cause,
 };
@@ -58,20 +67,34 @@ pub(crate) async fn create_object(
     server: &Server,
     call: &Call,
     target: &Target,
-    object: Value,
+    mut object: Value,
     dry_run: bool,
 ) -> Result<Written, Status> {
-    let resource = target.resource();
     if !text(&object, "resourceVersion").is_empty() {
         return Err(Status::internal("resourceVersion should not be set on objects to be created"));
     }
+    let owned = ownership::created(call, target, &mut object)?;
+    create_owned(server, call, target, object, owned, dry_run).await
+}
+
+/// Creates an object of which it is known who owns what.
+async fn create_owned(
+    server: &Server,
+    call: &Call,
+    target: &Target,
+    object: Value,
+    owned: Value,
+    dry_run: bool,
+) -> Result<Written, Status> {
+    let resource = target.resource();
     escalation::check(server, call, target, &object, None)?;
     let admitted = admission::create(server, target, object).await?;
     let generates = text(&admitted, "name").is_empty();
     let uid = Uuid::new_v4().to_string();
     let mut attempts = if generates { NAMES } else { 1 };
     loop {
-        let Prepared { object, warnings } = prepare::create(&write(target, &uid), admitted.clone())?;
+        let Prepared { mut object, warnings } = prepare::create(&write(target, &uid), admitted.clone())?;
+        ownership::put(&mut object, owned.clone());
         restrict_node(&call.attributes(), &object)?;
         let name = text(&object, "name").to_owned();
         let record = StoredObject::new(resource, &object).map_err(Status::internal)?;
@@ -112,6 +135,9 @@ pub(crate) async fn update(server: &Server, call: &Call, target: &Target, body: 
 
 /// Answers a PATCH of an object or of its status.
 pub(crate) async fn patch(server: &Server, call: &Call, target: &Target, body: &Bytes) -> Result<Response, Status> {
+    if is_apply(call) {
+        return apply::apply(server, call, target, body).await;
+    }
     let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
     let options = WriteOptions::parse(&call.query)?;
     let resource = target.resource();
@@ -142,12 +168,24 @@ pub(crate) async fn modify(
     dry_run: bool,
     propose: impl Fn(&Stored) -> Result<Proposal, Status>,
 ) -> Result<Written, Status> {
+    modify_as(server, call, target, dry_run, Ownership::Tracked, propose).await
+}
+
+/// [`modify`], where it may be settled already who owns what.
+pub(crate) async fn modify_as(
+    server: &Server,
+    call: &Call,
+    target: &Target,
+    dry_run: bool,
+    ownership: Ownership,
+    propose: impl Fn(&Stored) -> Result<Proposal, Status>,
+) -> Result<Written, Status> {
     let resource = target.resource();
     for _ in 0..RACES {
         let old = server.storage().get(resource, target.namespace(), target.name()?).await?;
         restrict_node_to(call, &old)?;
         let proposal = propose(&old)?;
-        match attempt(server, call, target, dry_run, &old, proposal).await {
+        match attempt(server, call, target, (dry_run, ownership), &old, proposal).await {
             Ok(written) => return Ok(written),
             Err(Unwritten::Raced) => {}
             Err(Unwritten::Refused(status)) => return Err(status),
@@ -160,7 +198,7 @@ async fn attempt(
     server: &Server,
     call: &Call,
     target: &Target,
-    dry_run: bool,
+    (dry_run, ownership): (bool, Ownership),
     old: &Stored,
     proposal: Proposal,
 ) -> Result<Written, Unwritten> {
@@ -173,16 +211,23 @@ async fn attempt(
         let stale = Status::modified(resource.group, resource.plural, target.name().unwrap_or_default());
         return Err(Unwritten::Refused(stale));
     }
-    let before = old.record.value();
+    let mut before = old.record.value();
     escalation::check(server, call, target, &object, Some(&before)).map_err(Unwritten::Refused)?;
+    let (owned, sent) = (ownership::take(&mut before), ownership::take(&mut object));
     let prepared = prepare::update(&write(target, ""), &before, object).map_err(Unwritten::Refused)?;
     warnings.extend(prepared.warnings);
-    let object = prepared.object;
+    let mut object = prepared.object;
     restrict_node(&call.attributes(), &object).map_err(Unwritten::Refused)?;
     let finished = prepare::finished(resource, &object);
-    if object == before && !finished {
+    let owned_now = match ownership {
+        Ownership::Settled => sent,
+        Ownership::Tracked => ownership::updated(call, target, (&before, &owned), &object, &sent).map_err(Unwritten::Refused)?,
+    };
+    // That somebody was here and changed nothing is not worth a revision.
+    if object == before && !finished && same_but_times(&owned, &owned_now) {
         return Ok(Written { object: old.record.clone(), warnings });
     }
+    ownership::put(&mut object, owned_now);
     let record = StoredObject::new(resource, &object).map_err(|why| Unwritten::Refused(Status::internal(why)))?;
     let object = match (dry_run, finished) {
         (true, _) => record.stamped(old.revision),
@@ -217,6 +262,11 @@ pub(crate) fn content_type(call: &Call) -> &str {
         "" => JSON,
         named => named,
     }
+}
+
+/// Whether a PATCH brings a configuration to apply.
+pub(crate) fn is_apply(call: &Call) -> bool {
+    call.verb() == "patch" && content_type(call).split(';').next().is_some_and(|media_type| media_type.trim() == APPLY)
 }
 
 /// The object in the body must be the one in the path.

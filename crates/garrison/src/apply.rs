@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
+/// Under this name the objects are owned.
+const MANAGER: &str = "garrison-up";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A client for the cluster of a kubeconfig.
@@ -70,10 +72,11 @@ async fn apply_one(client: &kube::Client, object: &Value) -> Result<()> {
     }
     // So that a later `kubectl apply` knows what was asked for.
     annotations[LAST_APPLIED] = format!("{object}\n").into();
-    let created = api.create(&PostParams::default(), &serde_json::from_value(wanted.clone())?).await;
+    let parameters = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+    let created = api.create(&parameters, &serde_json::from_value(wanted.clone())?).await;
     match created {
         Err(kube::Error::Api(status)) if status.code == 409 => {
-            let parameters = PatchParams { field_manager: Some("garrison-up".into()), ..PatchParams::default() };
+            let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
             api.patch(text(object, "/metadata/name"), &parameters, &Patch::Strategic(wanted)).await?;
         }
         other => drop(other?),

@@ -86,6 +86,9 @@ fn component(described: &Type, row: Option<&Resource>, dialect: Dialect) -> Valu
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
+    if described.atomic {
+        schema["x-kubernetes-map-type"] = "atomic".into();
+    }
     if let Some(row) = row {
         schema["x-kubernetes-group-version-kind"] = json!([group_version_kind(row, row.kind)]);
     }
@@ -105,6 +108,9 @@ fn property(field: &Field, dialect: Dialect) -> Value {
     }
     if let Some(kind) = &field.list_type {
         whole["x-kubernetes-list-type"] = kind.as_str().into();
+    }
+    if field.atomic {
+        whole["x-kubernetes-map-type"] = "atomic".into();
     }
     if !field.list_map_keys.is_empty() {
         whole["x-kubernetes-list-map-keys"] = json!(field.list_map_keys);

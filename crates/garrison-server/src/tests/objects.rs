@@ -75,7 +75,7 @@ async fn what_makes_no_sense_is_refused() {
     cluster.check(&format!("POST {leases}"), lease.clone(), 201).await;
     let refused = cluster.check(&format!("PUT {leases}/l"), lease, 422).await;
     assert_eq!(refused["details"]["causes"][0]["field"], "metadata.resourceVersion");
-    let response = cluster.send(&format!("PATCH {MAPS}/a"), &[("content-type", "application/apply-patch+yaml")], "{}").await;
+    let response = cluster.send(&format!("PATCH {MAPS}/a"), &[("content-type", "application/apply-patch+cbor")], "{}").await;
     assert_eq!(response.status(), 415);
     let response = cluster.send(&format!("POST {MAPS}"), &[], vec![b' '; (3 << 20) + 1]).await;
     assert_eq!(response.status(), 413);

@@ -3,6 +3,7 @@
 //! kube's own client speaks HTTP/1 only, and so needs a connection for each request that is under way.
 
 use anyhow::{Context, Result};
+use hyper::header::{HeaderValue, USER_AGENT};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
@@ -15,6 +16,8 @@ use kube::{
 use std::time::Duration;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
+/// What the controller calls itself: under this name it owns what it writes.
+const PROGRAM: HeaderValue = HeaderValue::from_static("garrison-controller");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// A server that was silent for this long is asked whether it is there.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -26,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the configuration is of no use: a bad certificate, key or server name.
 pub(crate) fn client(mut config: Config) -> Result<Client> {
+    config.headers.push((USER_AGENT, PROGRAM));
     if config.proxy_url.is_some() {
         config.default_retry = false;
         return Client::try_from(config).context("making a client of the API server");
