@@ -8,6 +8,8 @@
 pub mod bootstrap;
 mod cover;
 mod index;
+#[cfg(test)]
+mod oracle;
 
 pub use cover::{missing, words};
 pub use index::{Grant, Index, Verdict, together};
