@@ -2,7 +2,7 @@
 //!
 //! A request passes these stations:
 //! [`authenticate`] (who asks) → `request` (what is asked) → [`authorize`] (may he) → `router` →
-//! `read`, `watch`, `write`, `delete`, `subresource` → `storage` (objects in the store).
+//! `read`, `watch`, `write`, `delete`, `subresource`, `review` → `storage` (objects in the store).
 //! What an object must look like is garrison-api's knowledge, and what it makes happen is nobody's here.
 //!
 //! The doors: [`Config`], [`Server`] (open, serve, in-process transport), [`Error`].

@@ -82,11 +82,10 @@ fn line(rule: &Rule) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
     use serde_json::{Value, json};
 
     fn rules(value: &Value) -> Vec<Rule> {
-        value.as_array().unwrap().iter().map(|rule| Rule::deserialize(rule).unwrap()).collect()
+        value.as_array().unwrap().iter().map(Rule::read).collect()
     }
 
     fn on(verbs: &[&str], groups: &[&str], resources: &[&str], names: &[&str]) -> Value {

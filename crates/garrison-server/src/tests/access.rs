@@ -153,6 +153,13 @@ async fn nobody_writes_a_role_with_more_than_he_has() {
         let told = "clusterroles.rbac.authorization.k8s.io \"by-bob\" is forbidden: user \"bob\" (groups=[\"dev\" \"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"nodes\"], Verbs:[\"get\" \"list\" \"watch\"]}\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"watch\"]}";
         assert_eq!((code, refusal["message"].as_str()), (403, Some(told)));
     }
+    // Nor by saying nothing in a roundabout way.
+    let (mut null, mut extra) = (many[0].clone(), many[0].clone());
+    null["resourceNames"] = Value::Null;
+    extra["unknown"] = json!({"a": 1});
+    for rule in [null, extra] {
+        assert_eq!(cluster.ask_as("bob", &format!("POST {roles}"), role("by-bob", &[rule])).await.0, 403);
+    }
     let less = [rule(&["list"], &[""], &["pods"])];
     assert_eq!(cluster.ask_as("bob", &format!("POST {roles}"), role("by-bob", &less)).await.0, 201);
     for (line, body, code) in [
