@@ -1,6 +1,6 @@
 //! What it costs to keep who owns what: the writes that fleets of nodes make all the time, with and without it.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 use garrison_api::{
     apply::{self, Set, structure},
     resource::{self, Resource},
@@ -39,9 +39,9 @@ impl Case {
     fn new(kind: (&str, &str), subresource: &'static str, created: &Value, written: &Value, next: &Value) -> Self {
         let resource = resource::by_kind(kind.0, kind.1).expect("is served");
         let (structure, none) = (structure::of_kind(kind.0, kind.1).expect("is known"), Set::default());
-        let owned = apply::create(structure, &write("controller", resource, "", kind.0, &none), created, &Value::Null);
+        let owned = apply::create(structure, &write("controller", resource, "", kind.0, &none), created, Value::Null);
         let by_agent = write("agent", resource, subresource, kind.0, &none);
-        let owned = apply::update(structure, &by_agent, created, &owned, written, &Value::Null);
+        let owned = apply::update(structure, &by_agent, created, &owned, written, Value::Null);
         let with = |object: &Value| {
             let mut object = object.clone();
             object["metadata"]["managedFields"] = owned.clone();
@@ -75,7 +75,7 @@ impl Case {
         let ignored = apply::ignored(self.resource, Some(self.subresource).filter(|name| !name.is_empty()));
         let by_agent = write("agent", self.resource, self.subresource, &version, &ignored);
         let structure = structure::of_kind(&version, self.resource.kind).expect("is known");
-        let now = apply::update(structure, &by_agent, &old, &owned, &new, &sent);
+        let now = apply::update(structure, &by_agent, &old, &owned, &new, sent);
         assert!(old != new && now.as_array().is_some_and(|entries| entries.len() == 2), "{now}");
         new["metadata"]["managedFields"] = now;
         new.to_string().into_bytes()
@@ -127,5 +127,8 @@ fn ownership(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, ownership);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    ownership(&mut criterion);
+    criterion.final_summary();
+}

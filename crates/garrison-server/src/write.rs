@@ -4,8 +4,7 @@ mod apply;
 mod ownership;
 
 pub(crate) use apply::{Configuration, MEDIA_TYPE as APPLY};
-pub(crate) use ownership::{Ownership, put as put_owned, take as take_owned};
-pub(crate) use ownership::{Writer, structure_of};
+pub(crate) use ownership::{Ownership, Writer, put as put_owned, structure_of, take as take_owned};
 
 use crate::{
     Server,
@@ -142,8 +141,13 @@ pub(crate) async fn patch(server: &Server, call: &Call, target: &Target, body: &
     let options = WriteOptions::parse(&call.query)?;
     let resource = target.resource();
     let (version, media_type) = (resource.api_version(), content_type(call));
+    // Entries that a patch does not speak of stay as they are, and need not be looked at.
+    let speaks_of_entries = body.windows(ownership::ENTRIES.len()).any(|word| word == ownership::ENTRIES.as_bytes());
     let propose = |old: &Stored| {
-        let current = old.record.shown();
+        let mut current = old.record.shown();
+        if !speaks_of_entries {
+            ownership::take(&mut current);
+        }
         let patched = patch::apply(&version, resource.kind, &current, media_type, body)?;
         if patched == current {
             return Ok(Proposal { object: patched, warnings: Vec::new() });
@@ -221,7 +225,7 @@ async fn attempt(
     let finished = prepare::finished(resource, &object);
     let owned_now = match ownership {
         Ownership::Settled => sent,
-        Ownership::Tracked => ownership::updated(call, target, (&before, &owned), &object, &sent).map_err(Unwritten::Refused)?,
+        Ownership::Tracked => ownership::updated(call, target, (&before, &owned), &object, sent).map_err(Unwritten::Refused)?,
     };
     // That somebody was here and changed nothing is not worth a revision.
     if object == before && !finished && same_but_times(&owned, &owned_now) {

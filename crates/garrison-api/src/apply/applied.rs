@@ -85,7 +85,7 @@ pub fn kind_text(object: &Value) -> String {
 
 fn before_first_apply(structure: &Structure, write: &Write<'_>, live: &Value) -> Vec<Entry> {
     let write = Write { manager: BEFORE, ..write.clone() };
-    entry::decode(&update::create(structure, &write, live, &Value::Null)).unwrap_or_default()
+    entry::decode(&update::create(structure, &write, live, Value::Null)).unwrap_or_default()
 }
 
 /// Fits entries to a structure that has changed since.
@@ -120,11 +120,10 @@ impl Applier<'_> {
             _ => merged,
         };
         let changed = self.write.changes(self.structure, self.live, &merged);
-        let written = changed.added.union(&changed.modified);
         let conflicts: Vec<Conflict> = entries
             .iter()
             .flat_map(|entry| {
-                let paths = entry.fields.intersection(&written).paths().into_iter();
+                let paths = entry.fields.intersection(&changed.written).paths().into_iter();
                 paths.map(|path| Conflict { manager: entry.manager.clone(), path })
             })
             .collect();
@@ -132,7 +131,7 @@ impl Applier<'_> {
             return Ok(Err(conflicts));
         }
         for entry in &mut entries {
-            entry.fields = entry.fields.difference(&written).difference(&changed.removed);
+            entry.fields = entry.fields.difference(&changed.written).difference(&changed.removed);
         }
         let differs = merged != *self.live;
         let mut own = Entry { fields: own.fields.difference(update::stripped()), ..own };

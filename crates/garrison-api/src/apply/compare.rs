@@ -9,23 +9,16 @@ use std::collections::BTreeMap;
 /// The paths in which two states differ.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Comparison {
-    /// Only the newer has them.
-    pub added: Set,
-    /// Both have them, and not the same.
-    pub modified: Set,
+    /// The newer has them, and the older has them not, or with another value.
+    pub written: Set,
     /// Only the older has them.
     pub removed: Set,
 }
 
 impl Comparison {
-    /// What becomes of each of the three.
-    pub(super) fn map(self, with: impl Fn(&Set) -> Set) -> Self {
-        Self { added: with(&self.added), modified: with(&self.modified), removed: with(&self.removed) }
-    }
-
     /// Whether the states are the same.
     pub fn is_same(&self) -> bool {
-        self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty()
+        self.written.is_empty() && self.removed.is_empty()
     }
 }
 
@@ -66,7 +59,7 @@ impl Walk {
         if whole {
             self.leaf(old, new);
         } else if old.is_none() {
-            self.found.added.insert(&self.path);
+            self.found.written.insert(&self.path);
         } else if new.is_none() {
             self.found.removed.insert(&self.path);
         }
@@ -74,10 +67,9 @@ impl Walk {
 
     fn leaf(&mut self, old: Option<&Value>, new: Option<&Value>) {
         let set = match (old, new) {
-            (None, _) => &mut self.found.added,
             (_, None) => &mut self.found.removed,
             (Some(old), Some(new)) if same(old, new) => return,
-            _ => &mut self.found.modified,
+            _ => &mut self.found.written,
         };
         set.insert(&self.path);
     }
@@ -145,7 +137,7 @@ impl Walk {
                 // Elements that are told apart by nothing count as one.
                 ([_, _, ..], [_, _, ..]) => {
                     if old != new {
-                        self.found.modified.insert(&self.path);
+                        self.found.written.insert(&self.path);
                     }
                 }
                 ([_, _, ..], _) => {
@@ -154,7 +146,7 @@ impl Walk {
                 }
                 _ => {
                     self.value(list.element(), old.first().copied(), None);
-                    self.found.added.insert(&self.path);
+                    self.found.written.insert(&self.path);
                 }
             }
             self.path.pop();

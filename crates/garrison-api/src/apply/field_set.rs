@@ -4,6 +4,7 @@ use super::path::Element;
 use super::set::Set;
 use super::structure::{Form, Structure};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// All paths that whoever applies the value says something about.
 pub(super) fn field_set(structure: &Structure, value: &Value) -> Set {
@@ -45,12 +46,16 @@ impl Walk {
     /// Elements that are told apart by nothing are owned together.
     fn list(&mut self, list: &Structure, value: &Value) {
         let elements = value.as_array().into_iter().flatten();
-        let steps: Vec<(Element, &Value)> = elements.filter_map(|element| Some((list.step_to(element).ok()?, element))).collect();
-        for (step, element) in &steps {
-            let alike = steps.iter().filter(|(other, _)| other == step).count();
-            self.path.push(step.clone());
-            if alike == 1 {
-                self.value(list.element(), element);
+        let mut by_step: BTreeMap<Element, Vec<&Value>> = BTreeMap::new();
+        for element in elements {
+            if let Ok(step) = list.step_to(element) {
+                by_step.entry(step).or_default().push(element);
+            }
+        }
+        for (step, alike) in by_step {
+            self.path.push(step);
+            if let [one] = alike.as_slice() {
+                self.value(list.element(), one);
             }
             self.own();
             self.path.pop();

@@ -27,7 +27,7 @@ pub(super) fn owned(structure: &Structure, api_version: &str, live: &Value) -> O
     }
     let different = compare(structure, &applied, live);
     let said = field_set(structure, &applied);
-    Some(said.difference(&different.modified).difference(&different.added).difference(&different.removed))
+    Some(said.difference(&different.written).difference(&different.removed))
 }
 
 /// Brings the annotation up to date, if the object has one.

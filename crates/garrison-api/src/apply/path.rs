@@ -37,8 +37,13 @@ impl Element {
         match self {
             Self::Field(name) => format!("f:{name}"),
             Self::Key(keys) => {
-                let keys: Map<String, Value> = keys.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-                format!("k:{}", go_json(&Value::Object(keys)))
+                let mut text = String::from("k:{");
+                for (place, (name, value)) in keys.iter().enumerate() {
+                    let comma = if place > 0 { "," } else { "" };
+                    let _ = write!(text, "{comma}{}:{}", go_json(&Value::from(&**name)), go_json(value));
+                }
+                text.push('}');
+                text
             }
             Self::Value(value) => format!("v:{}", go_json(value)),
             Self::Index(index) => format!("i:{index}"),

@@ -87,7 +87,7 @@ impl Scene {
             ignored: &ignored,
             by_value: self.by_value(),
         };
-        self.owned = create(self.structure(), &write, &body, &Value::Null);
+        self.owned = create(self.structure(), &write, &body, Value::Null);
         self.object = body;
     }
 
@@ -100,7 +100,7 @@ impl Scene {
         let sent = new["metadata"].as_object_mut().and_then(|metadata| metadata.remove("managedFields"));
         let write =
             Write { manager, api_version: self.version, subresource, now: &now, ignored: &ignored, by_value: self.by_value() };
-        self.owned = update(self.structure(), &write, &self.object, &self.owned, &new, &sent.unwrap_or_default());
+        self.owned = update(self.structure(), &write, &self.object, &self.owned, &new, sent.unwrap_or_default());
         self.object = new;
     }
 
@@ -377,7 +377,7 @@ fn scale_shows_and_takes_who_owns_the_number() {
     };
     let scale = |replicas: u32| json!({"metadata": {"name": "x"}, "spec": {"replicas": replicas}});
     let kind = structure::of_kind("autoscaling/v1", "Scale").expect("is in the graph");
-    let after = update(kind, &write, &scale(1), &shown, &scale(2), &Value::Null);
+    let after = update(kind, &write, &scale(1), &shown, &scale(2), Value::Null);
     scene.owned = to_parent(&scene.owned, &after, "apps/v1", REPLICAS);
     scene.object["spec"]["replicas"] = 2.into();
     assert_eq!(

@@ -3,10 +3,11 @@
 use super::path::{Element, NoElement};
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// A set of paths. The order of its steps is upstream's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Set(Vec<(Element, Node)>);
+pub struct Set(BTreeMap<Element, Node>);
 
 /// What a set says of one step: whether the path that ends here belongs to it, and which longer ones do.
 ///
@@ -43,24 +44,16 @@ impl Set {
     /// Adds a path. That of the whole object is no member of any set.
     pub fn insert(&mut self, path: &[Element]) {
         let Some((first, rest)) = path.split_first() else { return };
-        let at = self.0.binary_search_by(|(own, _)| own.cmp(first)).unwrap_or_else(|at| {
-            self.0.insert(at, (first.clone(), Node::default()));
-            at
-        });
-        let node = &mut self.0[at].1;
+        let node = self.0.entry(first.clone()).or_default();
         match rest {
             [] => node.member = true,
             _ => node.children.insert(rest),
         }
     }
 
-    fn node(&self, element: &Element) -> Option<&Node> {
-        self.0.binary_search_by(|(own, _)| own.cmp(element)).ok().map(|at| &self.0[at].1)
-    }
-
     /// Whether the path of that one step belongs to it.
     pub fn has_step(&self, element: &Element) -> bool {
-        self.node(element).is_some_and(|node| node.member)
+        self.0.get(element).is_some_and(|node| node.member)
     }
 
     /// Whether the path belongs to it.
@@ -74,7 +67,7 @@ impl Set {
 
     /// What of it lies below a step; `None` if nothing does.
     pub fn below(&self, element: &Element) -> Option<&Self> {
-        self.node(element).map(|node| &node.children).filter(|children| !children.is_empty())
+        self.0.get(element).map(|node| &node.children).filter(|children| !children.is_empty())
     }
 
     /// The paths in either.
@@ -118,19 +111,13 @@ impl Set {
         })
     }
 
-    /// Only the paths that begin with one of those steps.
-    #[must_use]
-    pub fn within(&self, steps: &[Element]) -> Self {
-        Self(self.0.iter().filter(|(element, _)| steps.contains(element)).cloned().collect())
-    }
-
     /// Walks both in order; what `decide` leaves empty is left out.
     fn zip(&self, other: &Self, decide: impl Fn(Option<&Node>, Option<&Node>) -> Option<Node>) -> Self {
         let (mut left, mut right) = (self.0.iter().peekable(), other.0.iter().peekable());
         let mut out = Vec::with_capacity(self.0.len());
         loop {
             let order = match (left.peek(), right.peek()) {
-                (None, None) => return Self(out),
+                (None, None) => return Self(out.into_iter().collect()),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some((a, _)), Some((b, _))) => a.cmp(b),
@@ -169,7 +156,7 @@ impl Set {
     ///
     /// `named` gets the way to the step's parent and the step.
     pub(super) fn with_members<S: Copy>(&self, at: S, named: &impl Fn(S, &Element) -> (bool, S)) -> Self {
-        let step = |(element, node): &(Element, Node)| {
+        let step = |(element, node): (&Element, &Node)| {
             let (member, below) = named(at, element);
             let children = node.children.with_members(below, named);
             (element.clone(), Node { member: node.member || (member && !children.is_empty()), children })
@@ -190,23 +177,44 @@ impl Set {
         Ok(Node::from_value(fields)?.children)
     }
 
-    /// Whether one of its paths is in `fields`, a `fieldsV1` in the form that [`Self::to_value`] writes.
-    pub(super) fn touches(&self, fields: &Value) -> bool {
-        let Some(fields) = fields.as_object().filter(|fields| !fields.is_empty()) else { return false };
-        self.0.iter().any(|(element, node)| {
-            let Some(own) = fields.get(&element.text()) else { return false };
-            (node.member && is_member(own)) || node.children.touches(own)
-        })
+    /// Removes the paths of another set.
+    pub(super) fn remove(&mut self, other: &Self) {
+        self.remove_as(other, false);
     }
 
-    /// Whether all of its paths are in `fields`, a `fieldsV1` in the form that [`Self::to_value`] writes.
-    pub(super) fn is_covered_by(&self, fields: &Value) -> bool {
-        let Some(fields) = fields.as_object() else { return self.is_empty() };
-        self.0.iter().all(|(element, node)| {
-            let Some(own) = fields.get(&element.text()) else { return false };
-            (!node.member || is_member(own)) && node.children.is_covered_by(own)
-        })
+    /// Removes the paths of another set, and all that is below them.
+    pub(super) fn remove_trees(&mut self, other: &Self) {
+        self.remove_as(other, true);
     }
+
+    fn remove_as(&mut self, other: &Self, trees: bool) {
+        if other.is_empty() {
+            return;
+        }
+        self.0.retain(|element, node| {
+            let Some(with) = other.0.get(element) else { return true };
+            if with.member && trees {
+                return false;
+            }
+            node.member &= !with.member;
+            node.children.remove_as(&with.children, trees);
+            node.member || !node.children.is_empty()
+        });
+    }
+}
+
+/// Whether two `fieldsV1`, as [`Set::to_value`] writes them, have a path in common.
+pub(super) fn overlap(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return false };
+    let both = a.iter().filter(|(text, _)| *text != ".").filter_map(|(text, a)| Some((a, b.get(text)?)));
+    both.into_iter().any(|(a, b)| (is_member(a) && is_member(b)) || overlap(a, b))
+}
+
+/// Whether all paths of a `fieldsV1` are in another, both as [`Set::to_value`] writes them.
+pub(super) fn is_within(a: &Value, b: &Value) -> bool {
+    let Some(a) = a.as_object() else { return true };
+    let within = |a: &Value, b: &Value| (!is_member(a) || is_member(b)) && is_within(a, b);
+    a.iter().filter(|(text, _)| *text != ".").all(|(text, a)| b.get(text).is_some_and(|b| within(a, b)))
 }
 
 /// Whether the path to this part of a `fieldsV1` belongs to the set.
@@ -238,12 +246,7 @@ impl Node {
             }
             match Element::parse(text) {
                 Ok(element) => {
-                    let child = Self::from_value(value)?;
-                    let at = node.children.0.binary_search_by(|(own, _)| own.cmp(&element));
-                    match at {
-                        Ok(at) => node.children.0[at].1 = child,
-                        Err(at) => node.children.0.insert(at, (element, child)),
-                    }
+                    node.children.0.insert(element, Self::from_value(value)?);
                 }
                 Err(NoElement::Unknown) => {}
                 Err(NoElement::Malformed(why)) => return Err(why),

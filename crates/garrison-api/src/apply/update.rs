@@ -5,7 +5,7 @@
 
 use super::compare::{Comparison, compare};
 use super::entry::{self, Entry, Manager, Operation};
-use super::set::Set;
+use super::set::{self, Set};
 use super::structure::Structure;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,9 +34,15 @@ pub struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// What the write changes.
+    /// What the write changes, of all that can be owned.
     pub(super) fn changes(&self, structure: &Structure, old: &Value, new: &Value) -> Comparison {
-        compare(structure, old, new).map(|set| set.without(self.ignored).difference(self.by_value))
+        let mut changed = compare(structure, old, new);
+        for set in [&mut changed.written, &mut changed.removed] {
+            set.remove_trees(self.ignored);
+            set.remove(self.by_value);
+            set.remove(stripped());
+        }
+        changed
     }
 
     pub(super) fn manager(&self, operation: Operation) -> Manager {
@@ -52,7 +58,7 @@ impl Write<'_> {
 /// The entries of an object after an update.
 ///
 /// `old` and `new` are the object without its entries, `owned` those it has, `sent` what the writer says they are.
-pub fn update(structure: &Structure, write: &Write<'_>, old: &Value, owned: &Value, new: &Value, sent: &Value) -> Value {
+pub fn update(structure: &Structure, write: &Write<'_>, old: &Value, owned: &Value, new: &Value, sent: Value) -> Value {
     let mut entries = match base(write, owned, sent) {
         Value::Array(entries) if !entries.is_empty() => entries,
         // Whose ownership is not tracked, it is not until somebody applies.
@@ -67,7 +73,7 @@ pub fn update(structure: &Structure, write: &Write<'_>, old: &Value, owned: &Val
 }
 
 /// The entries of an object that is created, from which `sent` has been taken.
-pub fn create(structure: &Structure, write: &Write<'_>, new: &Value, sent: &Value) -> Value {
+pub fn create(structure: &Structure, write: &Write<'_>, new: &Value, sent: Value) -> Value {
     let mut entries = match base(write, &Value::Null, sent) {
         Value::Array(entries) => entries,
         _ => Vec::new(),
@@ -78,14 +84,17 @@ pub fn create(structure: &Structure, write: &Write<'_>, new: &Value, sent: &Valu
 }
 
 /// The entries that the write starts from: those sent, unless they say nothing, or nothing that can be read.
-fn base(write: &Write<'_>, owned: &Value, sent: &Value) -> Value {
-    if !write.subresource.is_empty() || sent == owned || sent.is_null() {
+fn base(write: &Write<'_>, owned: &Value, sent: Value) -> Value {
+    if sent == *owned {
+        return sent;
+    }
+    if !write.subresource.is_empty() || sent.is_null() {
         return owned.clone();
     }
-    if entry::resets(sent) {
+    if entry::resets(&sent) {
         return Value::Null;
     }
-    match entry::decode(sent) {
+    match entry::decode(&sent) {
         Ok(entries) if !entries.is_empty() => entry::encode(&entries),
         _ => owned.clone(),
     }
@@ -93,35 +102,46 @@ fn base(write: &Write<'_>, owned: &Value, sent: &Value) -> Value {
 
 /// Gives what was changed to who changed it, and takes it from all others; what was removed belongs to nobody.
 fn settle(entries: &mut Vec<Value>, write: &Write<'_>, changed: &Comparison) {
-    let written = changed.added.union(&changed.modified);
-    let own = written.difference(stripped());
+    let (written, removed) = (changed.written.to_value(), changed.removed.to_value());
     let writer = write.manager(Operation::Update);
+    let wrote = !changed.written.is_empty();
     let mut found = false;
     entries.retain_mut(|value| {
-        let is_writer = entry::manager(value).is_ok_and(|manager| manager == writer);
+        let is_writer = is_of(value, &writer);
         found |= is_writer;
         let fields = &value["fieldsV1"];
-        let loses = changed.removed.touches(fields) || (!is_writer && written.touches(fields));
-        let gains = is_writer && !own.is_covered_by(fields);
-        if loses || gains {
+        let loses = set::overlap(&removed, fields) || (!is_writer && set::overlap(&written, fields));
+        if loses || (is_writer && !set::is_within(&written, fields)) {
             let mut set = Set::from_value(fields).unwrap_or_default();
-            set = set.difference(&changed.removed);
-            set = if is_writer { set.union(&own) } else { set.difference(&written) };
+            set.remove(&changed.removed);
+            match is_writer {
+                true => set = set.union(&changed.written),
+                false => set.remove(&changed.written),
+            }
             if set.is_empty() {
                 return false;
             }
             value["fieldsV1"] = set.to_value();
         }
-        if is_writer && !own.is_empty() {
+        if is_writer && wrote {
             value["time"] = write.now.into();
         }
         true
     });
-    if !found && !own.is_empty() {
-        let entry = Entry { manager: writer, api_version: write.api_version.into(), time: Some(write.now.into()), fields: own };
-        entries.push(entry::encode_one(&entry));
+    if !found && wrote {
+        let (api_version, time) = (write.api_version.into(), Some(write.now.into()));
+        entries.push(entry::encode_one(&Entry { manager: writer, api_version, time, fields: changed.written.clone() }));
     }
     entry::sort(entries);
+}
+
+/// Whether an entry is that of a manager who wrote.
+fn is_of(entry: &Value, writer: &Manager) -> bool {
+    let text = |name: &str| entry[name].as_str().unwrap_or_default();
+    text("operation") == writer.operation.word()
+        && text("manager") == writer.name
+        && text("apiVersion") == writer.api_version
+        && text("subresource") == writer.subresource
 }
 
 /// What every object has, and nobody owns.

@@ -3,6 +3,7 @@
 use super::path::Element;
 use super::structure::{Scalar, Structure};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Checks a configuration.
 ///
@@ -69,7 +70,7 @@ impl Walk<'_> {
         let Some(elements) = value.as_array() else {
             return self.fault(path, &format!("expected list, got &{{{}}}", go_text(value)));
         };
-        let mut seen: Vec<Element> = Vec::new();
+        let mut seen = BTreeSet::new();
         for (place, element) in elements.iter().enumerate() {
             let mut step = Element::Index(place as i64);
             if told_apart {
@@ -77,10 +78,9 @@ impl Walk<'_> {
                     Ok(step) => step,
                     Err(why) => return self.fault(path, &format!("element {place}: {why}")),
                 };
-                if seen.contains(&step) {
+                if !seen.insert(step.clone()) {
                     self.fault(path, &format!("duplicate entries for key {step}"));
                 }
-                seen.push(step.clone());
             }
             self.value(list.element(), element, &format!("{path}{step}"));
         }

@@ -51,7 +51,7 @@ pub(crate) async fn write_scale(server: &Server, call: &Call, target: &Target, b
         scale::apply(&proposed.object, resource.group, resource.plural, &mut object)?;
         if config.is_none() {
             let (structure, write) = (write::structure_of(&shown), writer.of(scale::API_VERSION));
-            now_owned = apply::update(structure, &write, &shown, &shown_owned, &scale::of(&object), &Value::Null);
+            now_owned = apply::update(structure, &write, &shown, &shown_owned, &scale::of(&object), Value::Null);
         }
         write::put_owned(&mut object, apply::to_parent(&owned, &now_owned, &resource.api_version(), apply::REPLICAS));
         Ok(Proposal { object, warnings: proposed.warnings })

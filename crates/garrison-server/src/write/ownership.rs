@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 
+/// Where an object tells who owns what of it.
+pub(super) const ENTRIES: &str = "managedFields";
 /// Counts by itself, so that no writer owns it.
 const TEMPLATE_GENERATION: [&str; 3] = ["metadata", "annotations", "deprecated.daemonset.template.generation"];
 
@@ -27,13 +29,13 @@ pub(crate) enum Ownership {
 /// Takes the entries out of an object.
 pub(crate) fn take(object: &mut Value) -> Value {
     let metadata = object.get_mut("metadata").and_then(Value::as_object_mut);
-    metadata.and_then(|metadata| metadata.remove("managedFields")).unwrap_or_default()
+    metadata.and_then(|metadata| metadata.remove(ENTRIES)).unwrap_or_default()
 }
 
 /// Puts entries into an object.
 pub(crate) fn put(object: &mut Value, owned: Value) {
     if let (Some(metadata), false) = (object.get_mut("metadata").and_then(Value::as_object_mut), owned.is_null()) {
-        metadata.insert("managedFields".into(), owned);
+        metadata.insert(ENTRIES.into(), owned);
     }
 }
 
@@ -102,11 +104,11 @@ pub(super) fn created(call: &Call, target: &Target, object: &mut Value) -> Resul
         }
     }
     let version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-    Ok(apply::create(structure_of(object), &writer.of(&version), object, &sent))
+    Ok(apply::create(structure_of(object), &writer.of(&version), object, sent))
 }
 
 /// The entries of an object that was changed.
-pub(super) fn updated(call: &Call, target: &Target, old: (&Value, &Value), new: &Value, sent: &Value) -> Result<Value, Status> {
+pub(super) fn updated(call: &Call, target: &Target, old: (&Value, &Value), new: &Value, sent: Value) -> Result<Value, Status> {
     let mut writer = Writer::new(call, target, false)?;
     if target.resource().kind == "DaemonSet" {
         writer.ignored.insert(&TEMPLATE_GENERATION.map(Element::field));
