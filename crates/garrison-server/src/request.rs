@@ -152,7 +152,13 @@ impl Target {
             Some(name) => self.resource.0.subresource(name).map_or(&[][..], |subresource| subresource.verbs),
             None => self.resource.0.verbs,
         };
-        !across && verbs.contains(&verb)
+        // Objects are made in their collection, and changed where they are.
+        let misplaced = match verb {
+            "create" => self.name.is_some() && self.subresource.is_none(),
+            "update" | "patch" => self.name.is_none(),
+            _ => false,
+        };
+        !across && !misplaced && verbs.contains(&verb)
     }
 }
 

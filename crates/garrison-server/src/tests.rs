@@ -7,6 +7,7 @@ mod daemon_sets;
 mod lists;
 mod nodes;
 mod objects;
+mod paths;
 mod protobuf;
 mod representations;
 mod serving;
