@@ -118,6 +118,7 @@ impl Status {
     /// 405: the resource does not serve this verb.
     pub fn method_not_supported() -> Self {
         Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource".into())
+            .about("", "", "")
     }
 
     /// 406: none of the accepted media types can be produced.

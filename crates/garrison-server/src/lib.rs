@@ -27,6 +27,7 @@ mod form;
 mod health;
 mod in_process;
 mod listener;
+mod lost;
 mod metrics;
 mod read;
 mod request;

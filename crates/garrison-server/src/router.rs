@@ -9,7 +9,7 @@ use crate::{
     dress::Dress,
     health,
     identity::User,
-    join,
+    join, lost,
     metrics::Label,
     read,
     request::{Asked, Call, Query, Target},
@@ -55,8 +55,10 @@ pub(crate) fn handle(server: Server, caller: Caller, request: Request<Body>) -> 
         let encoding = Encoding::plain(request.headers());
         let mut request = request;
         let dress = Dress::of(&mut request);
+        let path = request.uri().path().to_owned();
         let outcome = route(&server, caller, request, &mut label).await;
-        let mut response = dress.put_on(outcome.unwrap_or_else(|status| respond::refusal(encoding, &status))).await;
+        let refused = |status| lost::page(&path, &status).unwrap_or_else(|| respond::refusal(encoding, &status));
+        let mut response = dress.put_on(outcome.unwrap_or_else(refused)).await;
         let headers = response.headers_mut();
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
         server.metrics().request_done(label, response.status().as_u16(), started.elapsed());

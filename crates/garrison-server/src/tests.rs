@@ -9,6 +9,7 @@ mod daemon_sets;
 mod lists;
 mod nodes;
 mod objects;
+mod paths;
 mod protobuf;
 mod representations;
 mod reviews;

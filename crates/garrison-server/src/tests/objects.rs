@@ -59,7 +59,6 @@ async fn what_makes_no_sense_is_refused() {
         (format!("DELETE {MAPS}/a?dryRun=Some"), Value::Null, 422, "Invalid"),
         (format!("GET {MAPS}/a/status"), Value::Null, 404, "NotFound"),
         ("GET /api/v1/nothings".into(), Value::Null, 404, "NotFound"),
-        ("GET /nothing".into(), Value::Null, 404, "NotFound"),
         ("DELETE /api/v1/namespaces/kube-system".into(), Value::Null, 403, "Forbidden"),
     ] {
         let (found, status) = cluster.ask(&line, body).await;
