@@ -11,9 +11,11 @@
 //! - [`selector`]: label and field selectors.
 //! - [`scale`]: the number of replicas, in the form that all kinds with replicas share.
 //! - [`table`]: the columns that `kubectl get` prints.
+//! - [`api_service`]: the objects that list which versions of which groups are served.
 //! - [`discovery`], [`openapi`]: what clients ask before they do anything.
 //! - [`status_error`]: every refusal, in Kubernetes' own form.
 
+pub mod api_service;
 pub mod decode;
 pub mod defaults;
 pub mod discovery;

@@ -6,7 +6,7 @@ use crate::{
     request::{Call, Target},
     write,
 };
-use garrison_api::Status;
+use garrison_api::{Status, api_service};
 use serde_json::{Value, json};
 
 /// Makes what is missing of the first objects.
@@ -26,6 +26,9 @@ pub(crate) async fn run(server: &Server) -> Result<(), Status> {
             "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": value, "description": what,
         });
         make(server, "/apis/scheduling.k8s.io/v1/priorityclasses", class).await?;
+    }
+    for service in api_service::own() {
+        make(server, "/apis/apiregistration.k8s.io/v1/apiservices", service).await?;
     }
     Ok(())
 }

@@ -267,7 +267,7 @@ fn budgets_and_network() {
             ),
             ("/spec/ingress/0/from/0/podSelector", json!({}), "spec.ingress[0].from[0]: Forbidden: may not specify both"),
             ("/spec/ingress/0/from", json!([{}]), "spec.ingress[0].from[0]: Required value: must specify a peer"),
-            ("/spec/ingress/0/ports/0/endPort", json!(7), "spec.ingress[0].ports[0].endPort: Invalid value: 7: must be greater"),
+            ("/spec/ingress/0/ports/0/endPort", json!(7), "spec.ingress[0].ports[0].endPort: Invalid value: 80: must be greater"),
             ("/spec/policyTypes", json!(["Sideways"]), "spec.policyTypes[0]: Unsupported value: \"Sideways\""),
         ],
     );
