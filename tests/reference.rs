@@ -7,21 +7,7 @@ use std::fmt::Write;
 const ABSENT: &[(&str, &str, &str)] = &[
     ("v1", "bindings", "`pods/binding` does the same"),
     ("v1", "componentstatuses", "deprecated upstream; `/readyz?verbose` says what is wrong"),
-    ("v1", "podtemplates", "nothing uses them"),
-    ("v1", "replicationcontrollers", "superseded by ReplicaSets, which are stored only"),
-    ("autoscaling/v1", "horizontalpodautoscalers", "nothing scales by itself"),
-    ("autoscaling/v2", "horizontalpodautoscalers", "nothing scales by itself"),
-    (
-        "admissionregistration.k8s.io/v1",
-        "validatingadmissionpolicies, validatingadmissionpolicybindings, mutatingadmissionpolicies, mutatingadmissionpolicybindings",
-        "no policy is evaluated; stored ones would look as if they were",
-    ),
-    ("apiregistration.k8s.io/v1", "apiservices", "no API is aggregated"),
-    ("certificates.k8s.io/v1", "certificatesigningrequests", "nodes get their certificates by their join token"),
-    ("flowcontrol.apiserver.k8s.io/v1", "flowschemas, prioritylevelconfigurations", "requests are not queued by priority"),
-    ("networking.k8s.io/v1", "ingresses, ipaddresses, servicecidrs", "no traffic is routed"),
-    ("resource.k8s.io/v1", "deviceclasses, resourceclaims, resourceclaimtemplates, resourceslices", "no devices are allocated"),
-    ("storage.k8s.io/v1", "csistoragecapacities, volumeattributesclasses", "no volumes are provisioned"),
+    ("autoscaling/v1", "horizontalpodautoscalers", "`autoscaling/v2` has all of it"),
 ];
 
 /// The page.

@@ -97,3 +97,56 @@ fn a_manifest_is_applied_to_its_end_and_goes_with_its_namespace() -> Result<()> 
     ensure!(left.is_empty(), "the namespace is gone, these are not: {left}");
     server.stop()
 }
+
+/// What daemons of five trades bring along, each as one manifest.
+const MANIFESTS: [(&str, &str); 5] = [
+    ("network plugin", include_str!("manifests/network_plugin.yaml")),
+    ("storage driver", include_str!("manifests/storage_driver.yaml")),
+    ("log collector", include_str!("manifests/log_collector.yaml")),
+    ("node exporter", include_str!("manifests/node_exporter.yaml")),
+    ("device plugin", include_str!("manifests/device_plugin.yaml")),
+];
+
+const AS_A_WHOLE: [&str; 2] = ["poddisruptionbudget.policy/", "statefulset.apps/"];
+
+#[test]
+fn manifests_of_every_trade_are_taken_to_their_end_and_are_no_change_the_second_time() -> Result<()> {
+    let server = Server::start()?;
+    let strict = if crate::daemon_sets::minor_version(&server)? >= 25 { "--validate=strict" } else { "--validate=true" };
+    for (trade, manifest) in MANIFESTS {
+        let objects = manifest.lines().filter(|line| line.starts_with("kind: ")).count();
+        let apply = || server.kubectl_with(&["apply", strict, "-f", "-"], manifest);
+        let made = apply()?;
+        let (out, told) = (text(&made.stdout), text(&made.stderr));
+        ensure!(made.status.success(), "{trade}: {told}");
+        ensure!(out.lines().filter(|line| line.ends_with(" created")).count() == objects, "{trade}: {out}{told}");
+        ensure!(told.lines().all(|line| line.starts_with("Warning: ")), "{trade}: {told}");
+        let again = apply()?;
+        let out = text(&again.stdout);
+        // kubectl replaces these as a whole, and so always sends them: a budget's selector, and templates of claims.
+        let as_a_whole = |line: &&str| AS_A_WHOLE.iter().any(|kind| line.starts_with(kind));
+        let changed: Vec<&str> =
+            out.lines().filter(|line| !line.ends_with(" unchanged")).filter(|line| !as_a_whole(line)).collect();
+        ensure!(again.status.success() && changed.is_empty(), "{trade}: {changed:?} {}", text(&again.stderr));
+        ensure!(out.lines().count() == objects, "{trade}: {out}");
+    }
+
+    for (arguments, wanted) in [
+        (&["-n", "logging", "get", "ing"][..], "logs edge logs.example.com,*.logs.example.com 80, 443"),
+        (&["-n", "logging", "get", "hpa"], "aggregator Deployment/aggregator cpu: <unknown>/70%, <unknown>/1k 2 10 0"),
+        (&["-n", "monitoring", "get", "rc"], "gateway 1 0 0"),
+        (&["get", "apiservices"], "v1beta1.metrics.example.com"),
+        (&["get", "apiservices", "v1.apps"], "Local True"),
+        (&["get", "flowschemas"], "netplug"),
+        (&["-n", "gpu", "get", "resourceclaims"], "large pending"),
+        (&["get", "api-extensions", "-o", "name"], "validatingadmissionpolicy.admissionregistration.k8s.io/gpu-limits"),
+        (&["get", "resourceslices", "--field-selector=spec.driver=gpu.example.com", "-o", "name"], "n1-gpu"),
+        (&["-n", "logging", "describe", "ingress", "logs"], "logs.example.com"),
+        (&["-n", "logging", "describe", "hpa", "aggregator"], "Max replicas"),
+    ] {
+        let shown = server.kubectl(arguments)?;
+        let plain = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(plain.contains(wanted), "{wanted:?} is not in the answer to {arguments:?}: {shown}");
+    }
+    server.stop()
+}

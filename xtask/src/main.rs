@@ -10,10 +10,11 @@ mod plain;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
-    admissionregistration, apps, authentication, authorization, autoscaling, batch, coordination, core, discovery, events,
-    networking, node, policy, rbac, scheduling, storage,
+    admissionregistration, apps, authentication, authorization, autoscaling, batch, certificates, coordination, core, discovery,
+    events, flowcontrol, networking, node, policy, rbac, resource, scheduling, storage,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,11 +47,20 @@ fn definitions() -> Map<String, Value> {
         ($($kind:ty),* $(,)?) => { $(let _ = generator.subschema_for::<$kind>();)* };
     }
     include!(
+        admissionregistration::v1::MutatingAdmissionPolicy,
+        admissionregistration::v1::MutatingAdmissionPolicyBinding,
         admissionregistration::v1::MutatingWebhookConfiguration,
+        admissionregistration::v1::ValidatingAdmissionPolicy,
+        admissionregistration::v1::ValidatingAdmissionPolicyBinding,
         admissionregistration::v1::ValidatingWebhookConfiguration,
+        apiregistration::v1::APIService,
+        autoscaling::v2::HorizontalPodAutoscaler,
         batch::v1::CronJob,
         batch::v1::Job,
+        certificates::v1::CertificateSigningRequest,
         discovery::v1::EndpointSlice,
+        flowcontrol::v1::FlowSchema,
+        flowcontrol::v1::PriorityLevelConfiguration,
         node::v1::RuntimeClass,
         core::v1::Namespace,
         core::v1::Node,
@@ -86,16 +96,25 @@ fn definitions() -> Map<String, Value> {
         authorization::v1::SubjectAccessReview,
         autoscaling::v1::Scale,
         events::v1::Event,
+        networking::v1::Ingress,
         networking::v1::IngressClass,
+        networking::v1::IPAddress,
         networking::v1::NetworkPolicy,
+        networking::v1::ServiceCIDR,
         rbac::v1::Role,
         rbac::v1::RoleBinding,
         rbac::v1::ClusterRole,
         rbac::v1::ClusterRoleBinding,
+        resource::v1::DeviceClass,
+        resource::v1::ResourceClaim,
+        resource::v1::ResourceClaimTemplate,
+        resource::v1::ResourceSlice,
         storage::v1::CSIDriver,
         storage::v1::CSINode,
+        storage::v1::CSIStorageCapacity,
         storage::v1::StorageClass,
         storage::v1::VolumeAttachment,
+        storage::v1::VolumeAttributesClass,
         meta::DeleteOptions,
         meta::Status,
         meta::LabelSelector,
@@ -109,7 +128,7 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
     let Some(properties) = schema["properties"].as_object() else {
         return json!({"description": description, "scalar": scalar(name)});
     };
-    let known = markers.get(&markers::type_key(name));
+    let known = markers::of(markers, name);
     let visible: BTreeSet<String> = properties.keys().map(|name| normal(name)).collect();
     let mut fields = Map::new();
     for (json_name, property) in properties {
@@ -138,24 +157,36 @@ fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
 /// A field that protobuf keeps in an embedded message, and JSON beside the others: its marks, and the way `via` which tag.
 ///
 /// A message that is a field of its own in JSON, such as a binding's `roleRef`, is not embedded.
-fn inlined(
+fn inlined<'a>(
     name: &str,
     json_name: &str,
     visible: &BTreeSet<String>,
-    own: &BTreeMap<String, Map<String, Value>>,
-    markers: &markers::Markers,
+    own: &'a BTreeMap<String, Map<String, Value>>,
+    markers: &'a markers::Markers,
 ) -> Option<Map<String, Value>> {
     // The type of an object lies in its envelope. `Binding.target` has a `kind` too, and is no embedded message.
     if matches!(json_name, "apiVersion" | "kind") {
         return None;
     }
     let package = name.rsplit_once('.')?.0;
-    let mut hidden = own.iter().filter(|(field, _)| !visible.contains(*field) && *field != markers::ITSELF);
-    hidden.find_map(|(_, embedding)| {
-        let message = format!("{package}.{}", embedding["message"].as_str()?);
-        let mut marks = markers.get(&markers::type_key(&message))?.get(&normal(json_name))?.clone();
-        marks.insert("via".into(), embedding.get("tag")?.clone());
-        Some(marks)
+    let of_message = |field: &Map<String, Value>| markers::of(markers, &format!("{package}.{}", field["message"].as_str()?));
+    let hidden = |fields: &'a BTreeMap<String, Map<String, Value>>| {
+        fields.iter().filter(|(field, _)| !visible.contains(*field) && *field != markers::ITSELF)
+    };
+    hidden(own).find_map(|(_, embedding)| {
+        let (outer, via) = (of_message(embedding)?, embedding.get("tag")?);
+        if let Some(marks) = outer.get(&normal(json_name)) {
+            let mut marks = marks.clone();
+            marks.insert("via".into(), via.clone());
+            return Some(marks);
+        }
+        // The embedded message may embed another one.
+        hidden(outer).find_map(|(_, embedding)| {
+            let mut marks = of_message(embedding)?.get(&normal(json_name))?.clone();
+            marks.insert("via".into(), via.clone());
+            marks.insert("within".into(), embedding.get("tag")?.clone());
+            Some(marks)
+        })
     })
 }
 

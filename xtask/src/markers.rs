@@ -20,7 +20,9 @@ pub(crate) const ITSELF: &str = "";
 pub(crate) fn read() -> Result<Markers> {
     let source = source_directory()?;
     let mut found = Markers::new();
-    for (module, prefix) in [("api", "io.k8s.api"), ("apimachinery", "io.k8s.apimachinery")] {
+    for (module, prefix) in
+        [("api", "io.k8s.api"), ("apimachinery", "io.k8s.apimachinery"), ("kube_aggregator", "io.k8s.kube-aggregator")]
+    {
         walk(&source.join(module), prefix, &mut found)?;
     }
     Ok(found)
@@ -78,6 +80,12 @@ fn module(text: &str, prefix: &str, found: &mut Markers) {
             marks.clear();
         }
     }
+}
+
+/// What is known of a type. A version that is younger than k8s-pb has the tags of the one that it was made from.
+pub(crate) fn of<'a>(markers: &'a Markers, name: &str) -> Option<&'a BTreeMap<String, Map<String, Value>>> {
+    let older = || markers.get(&type_key(&name.replace(".v1.", ".v1beta1.")));
+    markers.get(&type_key(name)).or_else(older)
 }
 
 /// Types are found without regard to case: prost writes `ClientIpConfig` where Kubernetes has `ClientIPConfig`.

@@ -12,6 +12,7 @@ const PLAIN: &[&str] = &[
     "availableReplicas",
     "chapAuthDiscovery",
     "chapAuthSession",
+    "clusterScope",
     "code",
     "count",
     "currentReplicas",
@@ -28,8 +29,10 @@ const PLAIN: &[&str] = &[
     "hostPID",
     "hostPort",
     "initialDelaySeconds",
+    "insecureSkipTLSVerify",
     "minReadySeconds",
     "nodePort",
+    "number",
     "numberAvailable",
     "numberUnavailable",
     "observedGeneration",
@@ -57,14 +60,16 @@ const PLAIN: &[&str] = &[
     "updatedReplicas",
 ];
 
-/// Of those names, the fields that are pointers after all.
+/// Of those names, the fields that are pointers after all, or that JSON always has.
 const POINTERS: &[&str] = &[
     "AzureDiskVolumeSource.readOnly",
     "CSIVolumeSource.readOnly",
     "ClientIPConfig.timeoutSeconds",
     "DeploymentSpec.replicas",
     "ReplicaSetSpec.replicas",
+    "HorizontalPodAutoscalerStatus.observedGeneration",
     "ReplicationControllerSpec.replicas",
+    "ResourcePool.generation",
     "RollingUpdateStatefulSetStrategy.partition",
     "StatefulSetSpec.replicas",
     "VolumeNodeResources.count",

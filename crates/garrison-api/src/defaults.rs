@@ -3,6 +3,8 @@
 //! Applied on create and on update, before validation, so that answers show it at once.
 
 mod amounts;
+mod autoscaler;
+mod cluster;
 mod daemon_set;
 mod network;
 mod pod;
@@ -41,6 +43,21 @@ pub fn apply(resource: &Resource, object: &mut Value) {
         "PersistentVolume" => storage::volume(object),
         "PersistentVolumeClaim" => storage::claim(object),
         "RuntimeClass" => storage::overhead(object),
+        "CSIStorageCapacity" => storage::capacity(object),
+        "ReplicationController" => workload::replication_controller(object),
+        "PodTemplate" => daemon_set::template(object),
+        "HorizontalPodAutoscaler" => autoscaler::apply(object),
+        "MutatingAdmissionPolicy" | "ValidatingAdmissionPolicy" => cluster::policy(object),
+        "MutatingAdmissionPolicyBinding" | "ValidatingAdmissionPolicyBinding" => cluster::policy_binding(object),
+        "APIService" => cluster::api_service(object),
+        "FlowSchema" => cluster::flow_schema(object),
+        "PriorityLevelConfiguration" => cluster::priority_level(object),
+        "ResourceClaim" => cluster::claim(object),
+        "ResourceClaimTemplate" => {
+            if let Some(spec) = part(object, "spec") {
+                cluster::claim(spec);
+            }
+        }
         "Event" => event(object),
         "PriorityClass" => default(object, "preemptionPolicy", || "PreemptLowerPriority".into()),
         _ => {}

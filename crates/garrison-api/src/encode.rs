@@ -107,15 +107,23 @@ fn metadata(out: &mut Writer, name: &str, value: &Value) {
 fn fields(out: &mut Writer, described: &Type, object: &Map<String, Value>) {
     let known = object.iter().filter(|(_, value)| !value.is_null()).filter_map(|(name, value)| {
         let field = described.fields.get(name)?;
-        Some((field.via, field.tag?, field, value))
+        Some((field.way(), field.tag?, field, value))
     });
-    let mut known: Vec<_> = known.collect();
-    known.sort_unstable_by_key(|(via, tag, ..)| (via.unwrap_or(*tag), *tag));
-    for group in known.chunk_by(|(one, ..), (other, ..)| one.is_some() && one == other) {
-        let write = |out: &mut Writer| group.iter().for_each(|(_, tag, described, value)| field(out, *tag, described, value));
-        match group[0].0 {
-            Some(embedded) => out.nested(embedded, write),
-            None => write(out),
+    let mut known: Vec<Known<'_>> = known.collect();
+    known.sort_unstable_by_key(|([via, within], tag, ..)| (via.unwrap_or(*tag), within.unwrap_or(*tag), *tag));
+    grouped(out, 0, &known);
+}
+
+/// Where a field lies, how it is written, and its value.
+type Known<'a> = ([Option<u32>; 2], u32, &'a Field, &'a Value);
+
+/// Writes fields that lie in one message; those of the messages embedded in it lie together.
+fn grouped(out: &mut Writer, depth: usize, known: &[Known<'_>]) {
+    let embedded = |known: &Known<'_>| known.0.get(depth).copied().flatten();
+    for group in known.chunk_by(|one, other| embedded(one).is_some() && embedded(one) == embedded(other)) {
+        match embedded(&group[0]) {
+            Some(tag) => out.nested(tag, |out| grouped(out, depth + 1, group)),
+            None => group.iter().for_each(|(_, tag, described, value)| field(out, *tag, described, value)),
         }
     }
 }

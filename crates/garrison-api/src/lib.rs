@@ -13,10 +13,12 @@
 //! - [`access`]: roles and bindings, and what they allow.
 //! - [`scale`]: the number of replicas, in the form that all kinds with replicas share.
 //! - [`table`]: the columns that `kubectl get` prints.
+//! - [`api_service`]: the objects that list which versions of which groups are served.
 //! - [`discovery`], [`openapi`]: what clients ask before they do anything.
 //! - [`status_error`]: every refusal, in Kubernetes' own form.
 
 pub mod access;
+pub mod api_service;
 pub mod apply;
 pub mod decode;
 pub mod defaults;

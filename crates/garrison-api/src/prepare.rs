@@ -3,6 +3,8 @@
 //! Upstream spreads this over each registry's strategy; here it is one order for all kinds:
 //! metadata → what the caller may not set → defaults → validation → generation → canonical form.
 
+mod api_service;
+mod certificate;
 mod delete;
 mod generation;
 mod metadata;
@@ -45,7 +47,7 @@ pub struct Prepared {
 /// 400, 422 (`Invalid` with one cause per fault).
 pub fn create(write: &Write<'_>, mut object: Value) -> Result<Prepared, Status> {
     metadata::for_create(write, &mut object)?;
-    initial_state(write.resource, &mut object);
+    initial_state(write, &mut object);
     defaults::apply(write.resource, &mut object);
     generation::for_create(write.resource, &mut object)?;
     canonical(&mut object);
@@ -84,16 +86,21 @@ fn refuse(resource: &Resource, object: &Value, faults: Vec<crate::status_error::
 }
 
 /// The status that an object is born with. A node brings its own: its agent registers it with all it knows.
-fn initial_state(resource: &Resource, object: &mut Value) {
-    match resource.kind {
+fn initial_state(write: &Write<'_>, object: &mut Value) {
+    match write.resource.kind {
         "DaemonSet" => {
             object["status"] =
                 json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0});
         }
-        "Pod" | "Deployment" | "Job" | "CronJob" | "ResourceQuota" => object["status"] = json!({}),
-        "ReplicaSet" => object["status"] = json!({"replicas": 0}),
+        "Pod" | "Deployment" | "Job" | "CronJob" | "ResourceQuota" | "CertificateSigningRequest" => object["status"] = json!({}),
+        "FlowSchema" | "PriorityLevelConfiguration" | "ServiceCIDR" | "ResourceClaim" | "ValidatingAdmissionPolicy" => {
+            object["status"] = json!({});
+        }
+        "APIService" => api_service::born(object, write.now),
+        "HorizontalPodAutoscaler" => object["status"] = json!({"desiredReplicas": 0}),
+        "ReplicaSet" | "ReplicationController" => object["status"] = json!({"replicas": 0}),
         "StatefulSet" => object["status"] = json!({"replicas": 0, "availableReplicas": 0}),
-        "Service" => object["status"] = json!({"loadBalancer": {}}),
+        "Service" | "Ingress" => object["status"] = json!({"loadBalancer": {}}),
         "PodDisruptionBudget" => {
             object["status"] = json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});
         }
@@ -119,6 +126,9 @@ fn keep_other_parts(write: &Write<'_>, old: &Value, new: &mut Value) {
             None => map.remove(field),
         };
     };
+    if write.resource.kind == "CertificateSigningRequest" {
+        return certificate::keep_other_parts(write, old, new);
+    }
     match write.subresource {
         Some("status") => {
             for field in fields_besides(old, new, "status") {

@@ -21,7 +21,10 @@ pub fn of(object: &Value) -> Value {
     // As upstream writes it: no replicas wanted is no word about them.
     let spec = if wanted == 0 { json!({}) } else { json!({"replicas": wanted}) };
     let mut status = json!({"replicas": object["status"]["replicas"].as_i64().unwrap_or(0)});
-    if let Some(selector) = table::selector_text(&object["spec"]["selector"]) {
+    let selector = &object["spec"]["selector"];
+    // A replication controller's selector is a bare map of labels.
+    let bare = if object["kind"] == "ReplicationController" { json!({"matchLabels": selector}) } else { Value::Null };
+    if let Some(selector) = table::selector_text(if bare.is_null() { selector } else { &bare }) {
         status["selector"] = selector.into();
     }
     json!({"kind": KIND, "apiVersion": API_VERSION, "metadata": metadata, "spec": spec, "status": status})

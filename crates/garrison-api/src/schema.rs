@@ -71,6 +71,9 @@ pub struct Field {
     /// Protobuf tag of the embedded message that holds the field, where JSON has it inline.
     #[serde(default)]
     pub via: Option<u32>,
+    /// Protobuf tag of the message within the embedded one that holds the field, where that embeds another.
+    #[serde(default)]
+    pub within: Option<u32>,
     /// `merge`, `retainKeys` or both, comma-separated; empty means replace.
     #[serde(default)]
     pub strategy: String,
@@ -95,6 +98,11 @@ impl Field {
     /// The type of the field, or of its elements, if it is none of the primitives.
     pub fn referred(&self) -> Option<&'static Type> {
         *self.found.get_or_init(|| graph().get(&self.type_name))
+    }
+
+    /// The tags of the embedded messages that lead to the field.
+    pub fn way(&self) -> [Option<u32>; 2] {
+        [self.via, self.within]
     }
 
     /// Whether a strategic merge merges the field's elements.
@@ -125,6 +133,9 @@ pub fn type_name(api_version: &str, kind: &str) -> String {
         (other, _) => other,
     };
     match api_version.split_once('/') {
+        Some((group, version)) if group.starts_with("apiregistration") => {
+            format!("io.k8s.kube-aggregator.pkg.apis.apiregistration.{version}.{kind}")
+        }
         None => format!("io.k8s.api.core.{api_version}.{kind}"),
         Some((group, version)) => format!("io.k8s.api.{}.{version}.{kind}", group.split('.').next().unwrap_or(group)),
     }
@@ -195,6 +206,8 @@ mod tests {
         ] {
             assert_eq!(field(kind, name).merge_key.as_deref(), key, "{kind}.{name}");
         }
+        let rules = &graph()["io.k8s.api.admissionregistration.v1.NamedRuleWithOperations"].fields;
+        assert_eq!((rules["operations"].way(), rules["apiGroups"].way()), ([Some(2), None], [Some(2), Some(2)]));
         assert_eq!((field("Volume", "hostPath").via, field("Volume", "hostPath").tag), (Some(2), Some(1)));
     }
 

@@ -1,7 +1,9 @@
 //! `meta.k8s.io` tables: the columns that `kubectl get` prints (upstream `pkg/printers/internalversion`).
 
 mod access;
+mod cluster;
 mod duration;
+mod ingress;
 mod layout;
 mod node;
 mod pod;
@@ -26,7 +28,8 @@ pub enum IncludeObject {
 /// Column definitions of a kind.
 pub fn columns(resource: &Resource) -> Value {
     let definition = |(name, kind, wide): &layout::Column| {
-        let format = if *name == "Name" { "name" } else { "" };
+        // Attachers have the format of names, too.
+        let format = if matches!(*name, "Name" | "Attacher") { "name" } else { "" };
         json!({"name": name, "type": kind, "format": format, "description": "", "priority": i32::from(*wide)})
     };
     layout::of(resource.kind).iter().map(definition).collect()
@@ -68,9 +71,12 @@ fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
         "Service" => service::cells(object, age),
         "Endpoints" => json!([name, service::endpoints(object), age]),
         "EndpointSlice" => service::slice(object, age),
-        "IngressClass" => service::ingress_class(object, age),
+        "Ingress" => ingress::cells(object, age),
+        "IngressClass" => ingress::class(object, age),
         "NetworkPolicy" => json!([name, selector(&object["spec"]["podSelector"]), age]),
-        "Role" | "ClusterRole" | "LimitRange" => json!([name, text(object, "/metadata/creationTimestamp")]),
+        "Role" | "ClusterRole" | "LimitRange" | "CSIStorageCapacity" => {
+            json!([name, text(object, "/metadata/creationTimestamp")])
+        }
         "RoleBinding" | "ClusterRoleBinding" => access::binding(object, age),
         "ResourceQuota" => access::quota(object, age),
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {
@@ -82,6 +88,23 @@ fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
         "VolumeAttachment" => storage::attachment(object, age),
         "PersistentVolume" => storage::volume(object, age),
         "PersistentVolumeClaim" => storage::claim(object, age),
+        "VolumeAttributesClass" => storage::attributes_class(object, age),
+        "ReplicationController" => workload::replication_controller(object, age),
+        "PodTemplate" => workload::template(object),
+        "HorizontalPodAutoscaler" => workload::autoscaler(object, age),
+        "CertificateSigningRequest" => access::signing_request(object, age),
+        "APIService" => cluster::api_service(object, age),
+        "IPAddress" => cluster::address(object),
+        "ServiceCIDR" => json!([name, words(&object["spec"]["cidrs"]).join(","), age]),
+        "ValidatingAdmissionPolicy" => cluster::policy(object, "validations", age),
+        "MutatingAdmissionPolicy" => cluster::policy(object, "mutations", age),
+        "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => cluster::policy_binding(object, age),
+        "FlowSchema" => cluster::flow_schema(object, age),
+        "PriorityLevelConfiguration" => cluster::priority_level(object, age),
+        "ResourceClaim" => json!([name, cluster::claim_state(object), age]),
+        "ResourceSlice" => {
+            json!([name, text(object, "/spec/nodeName"), text(object, "/spec/driver"), text(object, "/spec/pool/name"), age])
+        }
         "RuntimeClass" => json!([name, text(object, "/handler"), age]),
         "ControllerRevision" => json!([name, controller(object), object["revision"].as_i64().unwrap_or(0), age]),
         "Namespace" => json!([name, text(object, "/status/phase"), age]),
@@ -100,6 +123,11 @@ fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The texts of a list.
+fn words(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// `<none>` for what is not there.
@@ -166,26 +194,37 @@ fn event(object: &Value, now: Timestamp) -> Value {
         if text(object, first).is_empty() { text(object, second).to_string() } else { text(object, first).to_string() }
     };
     let first = duration::since(&or("/firstTimestamp", "/eventTime"), now);
-    let last = match text(object, "/series/lastObservedTime") {
-        "" => text(object, "/lastTimestamp"),
-        time => time,
+    let series = object.get("series").filter(|series| series.is_object());
+    let last = match (series, text(object, "/lastTimestamp")) {
+        (Some(_), _) => duration::since(text(object, "/series/lastObservedTime"), now),
+        (None, "") => first.clone(),
+        (None, time) => duration::since(time, now),
     };
-    let last = if last.is_empty() { first.clone() } else { duration::since(last, now) };
     let kind = text(object, "/involvedObject/kind").to_lowercase();
     let about = match text(object, "/involvedObject/name") {
         "" => kind,
         name => format!("{kind}/{name}"),
     };
-    let source = [or("/source/component", "/reportingComponent"), or("/source/host", "/reportingInstance")];
-    let source: Vec<&str> = source.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
-    let count = object.pointer("/series/count").or(object.get("count")).and_then(Value::as_i64).unwrap_or(1).max(1);
+    let (component, instance) = (or("/source/component", "/reportingComponent"), or("/source/host", "/reportingInstance"));
+    let source = if instance.is_empty() { component } else { format!("{component}, {instance}") };
+    let count = match (series, object["count"].as_i64().unwrap_or(0)) {
+        (Some(series), _) => series["count"].as_i64().unwrap_or(0),
+        // An event that happened once does not say so.
+        (None, count) => {
+            if count == 0 {
+                1
+            } else {
+                count
+            }
+        }
+    };
     json!([
         last,
         text(object, "/type"),
         text(object, "/reason"),
         about,
         text(object, "/involvedObject/fieldPath"),
-        source.join(", "),
+        source,
         text(object, "/message").trim(),
         first,
         count,

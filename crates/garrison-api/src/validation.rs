@@ -3,15 +3,23 @@
 //! Every rule takes an [`At`](fault::At), a value together with its path, and adds to [`Faults`](fault::Faults).
 
 mod access;
+mod address;
+mod admission_policy;
 mod amounts;
+mod api_service;
+mod autoscaler;
 mod batch;
 mod budget;
+mod certificate;
 mod container;
 mod daemon_set;
 mod data;
+mod devices;
 mod environment;
 mod fault;
+mod flow_control;
 mod form;
+mod ingress;
 mod labels;
 mod limits;
 mod metadata;
@@ -42,7 +50,14 @@ pub fn create(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut faults = Faults::default();
     let at = At::root(object);
     metadata::create(resource, &at.field("metadata"), &mut faults);
-    of_kind(resource, &at, &mut faults);
+    match resource.kind {
+        "Ingress" => ingress::create(&at, &mut faults),
+        "HorizontalPodAutoscaler" => autoscaler::spec(&at.field("spec"), 1, &mut faults),
+        "CertificateSigningRequest" => certificate::create(&at, &mut faults),
+        "ResourceClaim" => devices::claim(&at.field("spec"), &mut faults),
+        "ResourceClaimTemplate" => devices::claim(&at.field("spec").field("spec"), &mut faults),
+        _ => of_kind(resource, &at, &mut faults),
+    }
     faults.into_causes()
 }
 
@@ -59,6 +74,13 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
         ("Node", None) => node::update(&old, &new, &mut faults),
         ("Node", Some("status")) => node::status(&new, &mut faults),
         ("Deployment" | "ReplicaSet" | "StatefulSet", Some("status")) => replicas::status(&new, &mut faults),
+        ("ReplicationController", Some("status")) => replicas::status(&new, &mut faults),
+        ("Ingress", Some("status")) => ingress::status(&new, &mut faults),
+        ("HorizontalPodAutoscaler", Some("status")) => autoscaler::status(&new, &mut faults),
+        ("CertificateSigningRequest", part) => certificate::update(part, &old, &new, &mut faults),
+        ("APIService", Some("status")) => api_service::status(&new, &mut faults),
+        ("FlowSchema" | "PriorityLevelConfiguration", Some("status")) => flow_control::status(&new, &mut faults),
+        ("ResourceClaim", Some("status")) => devices::claim_status(&old, &new, &mut faults),
         ("Namespace", Some("finalize")) => small_kinds::namespace(&new, &mut faults),
         (_, Some(_)) => {}
         (kind, None) => {
@@ -83,6 +105,21 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
                 "RoleBinding" | "ClusterRoleBinding" => access::role_kept(&old, &new, &mut faults),
                 "EndpointSlice" => faults.immutable(&old.field("addressType"), &new.field("addressType")),
                 "StorageClass" => storage::class_kept(&old, &new, &mut faults),
+                "CSINode" => storage::node_kept(&old, &new, &mut faults),
+                "CSIStorageCapacity" => storage::capacity_kept(&old, &new, &mut faults),
+                "VolumeAttributesClass" => storage::attributes_class_kept(&old, &new, &mut faults),
+                "Ingress" => ingress::spec(&new.field("spec"), &mut faults),
+                // Whoever scales to zero may go on doing so.
+                "HorizontalPodAutoscaler" => {
+                    let least = i64::from(old.field("spec").value["minReplicas"] != 0);
+                    autoscaler::spec(&new.field("spec"), least, &mut faults);
+                }
+                "IPAddress" => {
+                    faults.immutable(&old.field("spec").field("parentRef"), &new.field("spec").field("parentRef"));
+                }
+                "ServiceCIDR" => faults.immutable(&old.field("spec").field("cidrs"), &new.field("spec").field("cidrs")),
+                "ResourceClaim" | "ResourceClaimTemplate" => faults.immutable(&old.field("spec"), &new.field("spec")),
+                "ResourceSlice" => devices::slice_kept(&old, &new, &mut faults),
                 "CSIDriver" => storage::driver_kept(&old, &new, &mut faults),
                 "VolumeAttachment" => faults.immutable(&old.field("spec"), &new.field("spec")),
                 "RuntimeClass" => faults.immutable(&old.field("handler"), &new.field("handler")),
@@ -157,6 +194,21 @@ fn of_kind(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
         "PersistentVolume" => persistent::volume(&at.field("spec"), faults),
         "PersistentVolumeClaim" => persistent::claim(&at.field("spec"), faults),
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => webhook::configuration(at, faults),
+        "ReplicationController" => replicas::replication_controller(&at.field("spec"), faults),
+        "PodTemplate" => daemon_set::any_template(&at.field("template"), faults),
+        "IPAddress" => address::parent(&at.field("spec"), faults),
+        "ServiceCIDR" => address::ranges(&at.field("spec"), faults),
+        "CSIStorageCapacity" => storage::capacity(at, faults),
+        "VolumeAttributesClass" => storage::attributes_class(at, faults),
+        "ValidatingAdmissionPolicy" => admission_policy::validating(at, faults),
+        "MutatingAdmissionPolicy" => admission_policy::mutating(at, faults),
+        "ValidatingAdmissionPolicyBinding" => admission_policy::binding(&at.field("spec"), true, faults),
+        "MutatingAdmissionPolicyBinding" => admission_policy::binding(&at.field("spec"), false, faults),
+        "APIService" => api_service::check(at, faults),
+        "FlowSchema" => flow_control::schema(at, faults),
+        "PriorityLevelConfiguration" => flow_control::level(at, faults),
+        "DeviceClass" => devices::class(&at.field("spec"), faults),
+        "ResourceSlice" => devices::slice(&at.field("spec"), faults),
         _ => {}
     }
 }

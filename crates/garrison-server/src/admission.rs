@@ -1,8 +1,11 @@
 //! What a create must fit into, and what is added to it, beyond its own kind's rules.
 
+mod certificate;
 mod pod;
 mod priority;
 mod service_account;
+
+pub(crate) use certificate::signed_in;
 
 use crate::{Server, request::Target, storage::Storage};
 use garrison_api::{Status, resource};

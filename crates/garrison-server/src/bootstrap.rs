@@ -11,6 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use garrison_api::{
     Resource, Status,
     access::bootstrap::{self, Reconciled},
+    api_service,
 };
 use serde_json::{Value, json};
 
@@ -34,6 +35,9 @@ pub(crate) async fn run(server: &Server) -> Result<(), Status> {
             "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": value, "description": what,
         });
         make(server, "/apis/scheduling.k8s.io/v1/priorityclasses", class).await?;
+    }
+    for service in api_service::own() {
+        make(server, "/apis/apiregistration.k8s.io/v1/apiservices", service).await?;
     }
     let roles = bootstrap::objects().into_iter().map(|(resource, object)| reconcile(server, resource, object));
     stream::iter(roles).buffer_unordered(AT_ONCE).try_collect().await

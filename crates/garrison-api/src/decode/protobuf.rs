@@ -50,23 +50,28 @@ fn envelope(body: &[u8]) -> Result<Value> {
 
 fn message(described: &Type, bytes: &[u8], depth: usize) -> Result<Value> {
     let mut map = Map::new();
-    fill(described, None, bytes, &mut map, depth)?;
+    fill(described, [None, None], bytes, &mut map, depth)?;
     Ok(Value::Object(map))
 }
 
-/// Reads the fields of a message, or of an embedded one (`via`), into one JSON object.
-fn fill(described: &Type, via: Option<u32>, bytes: &[u8], map: &mut Map<String, Value>, depth: usize) -> Result<()> {
+/// Reads the fields of a message, or of the embedded one to which the way leads, into one JSON object.
+fn fill(described: &Type, way: [Option<u32>; 2], bytes: &[u8], map: &mut Map<String, Value>, depth: usize) -> Result<()> {
     if depth > DEEPEST {
         return Err("it is nested too deep");
     }
     let mut reader = Reader::new(bytes);
     while let Some((tag, value)) = reader.next()? {
-        if via.is_none() && described.fields.values().any(|field| field.via == Some(tag)) {
-            fill(described, Some(tag), value.bytes()?, map, depth + 1)?;
+        let further = match way {
+            [None, _] => [Some(tag), None],
+            [via, _] => [via, Some(tag)],
+        };
+        let leads = |field: &Field| field.via == further[0] && (further[1].is_none() || field.within == further[1]);
+        if way[1].is_none() && described.fields.values().any(leads) {
+            fill(described, further, value.bytes()?, map, depth + 1)?;
             continue;
         }
         // A tag that the graph does not know is a field newer than it.
-        let known = described.fields.iter().find(|(_, field)| field.tag == Some(tag) && field.via == via);
+        let known = described.fields.iter().find(|(_, field)| field.tag == Some(tag) && field.way() == way);
         if let Some((name, _)) = known {
             add(name, described, &value, map, depth)?;
         }

@@ -49,3 +49,12 @@ pub(super) fn overhead(object: &mut Value) {
         amounts::list(overhead, "podFixed");
     }
 }
+
+/// What is left for volumes of a class in a part of the cluster.
+pub(super) fn capacity(object: &mut Value) {
+    for field in ["capacity", "maximumVolumeSize"] {
+        if let Some(amount) = object.get_mut(field) {
+            amounts::one(amount);
+        }
+    }
+}

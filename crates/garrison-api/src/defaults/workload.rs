@@ -1,4 +1,4 @@
-//! Defaults of the workloads that are stored only: Deployment, ReplicaSet, StatefulSet, Job, CronJob.
+//! Defaults of the workloads that are stored only: Deployment, ReplicaSet, ReplicationController, StatefulSet, Job, CronJob.
 
 use super::daemon_set::template;
 use super::{default, each, part};
@@ -25,6 +25,21 @@ pub(super) fn replica_set(object: &mut Value) {
     let Some(spec) = part(object, "spec") else { return };
     default(spec, "replicas", || 1.into());
     template(spec);
+}
+
+/// One that selects nothing selects what it makes, and without labels has those of what it makes.
+pub(super) fn replication_controller(object: &mut Value) {
+    let labels = object["spec"]["template"]["metadata"]["labels"].clone();
+    if labels.as_object().is_some_and(|labels| !labels.is_empty()) {
+        let empty = |map: &Value| map.as_object().is_none_or(serde_json::Map::is_empty);
+        if empty(&object["spec"]["selector"]) {
+            object["spec"]["selector"] = labels.clone();
+        }
+        if object["metadata"].is_object() && empty(&object["metadata"]["labels"]) {
+            object["metadata"]["labels"] = labels;
+        }
+    }
+    replica_set(object);
 }
 
 pub(super) fn stateful_set(object: &mut Value) {

@@ -3,10 +3,11 @@
 use super::tests::{kinds, object, read};
 use super::*;
 use k8s_pb::api::{
-    admissionregistration, apps, authentication, authorization, autoscaling, batch, coordination, core, discovery, events,
-    networking, node, policy, rbac, scheduling, storage,
+    admissionregistration, apps, authentication, authorization, autoscaling, batch, certificates, coordination, core, discovery,
+    events, flowcontrol, networking, node, policy, rbac, resource, scheduling, storage,
 };
 use k8s_pb::apimachinery::pkg::{apis::meta, runtime::Unknown};
+use k8s_pb::kube_aggregator::pkg::apis::apiregistration;
 use proptest::prelude::*;
 use prost::{DecodeError, Message};
 use serde_json::json;
@@ -31,6 +32,12 @@ fn through(version: &str, kind: &str, message: &[u8]) -> Result<Vec<u8>, DecodeE
             match (version.split_once('/').map_or("core", |(group, _)| group), kind) {
                 (_, "DeleteOptions") => again::<meta::v1::DeleteOptions>(message),
                 (_, "Status") => again::<meta::v1::Status>(message),
+                ("autoscaling", "HorizontalPodAutoscaler") => again::<autoscaling::v2::HorizontalPodAutoscaler>(message),
+                // The same messages, which were promoted as they are.
+                (_, "MutatingAdmissionPolicy") => again::<admissionregistration::v1beta1::MutatingAdmissionPolicy>(message),
+                (_, "MutatingAdmissionPolicyBinding") => {
+                    again::<admissionregistration::v1beta1::MutatingAdmissionPolicyBinding>(message)
+                }
                 $($((stringify!($group), stringify!($kind)) => again::<$group::v1::$kind>(message),)*)*
                 _ => panic!("{version} {kind} has no definition here"),
             }
@@ -41,21 +48,28 @@ fn through(version: &str, kind: &str, message: &[u8]) -> Result<Vec<u8>, DecodeE
             Binding ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod PodTemplate
             ReplicationController ResourceQuota Secret Service ServiceAccount
         }
-        admissionregistration { MutatingWebhookConfiguration ValidatingWebhookConfiguration }
+        admissionregistration {
+            MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding
+            ValidatingWebhookConfiguration
+        }
+        apiregistration { APIService }
         apps { ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet }
         authentication { SelfSubjectReview TokenRequest TokenReview }
         authorization { LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview }
         autoscaling { Scale }
         batch { CronJob Job }
+        certificates { CertificateSigningRequest }
         coordination { Lease }
         discovery { EndpointSlice }
         events { Event }
-        networking { IngressClass NetworkPolicy }
+        flowcontrol { FlowSchema PriorityLevelConfiguration }
+        networking { IPAddress Ingress IngressClass NetworkPolicy ServiceCIDR }
         node { RuntimeClass }
         policy { Eviction PodDisruptionBudget }
         rbac { ClusterRole ClusterRoleBinding Role RoleBinding }
+        resource { DeviceClass ResourceClaim ResourceClaimTemplate ResourceSlice }
         scheduling { PriorityClass }
-        storage { CSIDriver CSINode StorageClass VolumeAttachment }
+        storage { CSIDriver CSINode CSIStorageCapacity StorageClass VolumeAttachment VolumeAttributesClass }
     }
 }
 

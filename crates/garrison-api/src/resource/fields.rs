@@ -43,6 +43,11 @@ pub(super) fn job(object: &Value, label: &str) -> String {
     }
 }
 
+/// Replication controllers: how many replicas there are, as a text.
+pub(super) fn replication_controller(object: &Value, label: &str) -> String {
+    if label == "status.replicas" { object["status"]["replicas"].as_i64().unwrap_or(0).to_string() } else { path(object, label) }
+}
+
 /// Events: `source` is the component that saw it.
 pub(super) fn event(object: &Value, label: &str) -> String {
     match label {

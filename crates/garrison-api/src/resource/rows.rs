@@ -55,6 +55,26 @@ const WEBHOOKS: Resource = Resource {
     stored_only: "webhook configurations are stored, no webhook is called",
     ..BASE
 };
+/// Of the kinds that have a say in admission themselves.
+const POLICIES: Resource = Resource { stored_only: "admission policies are stored, none is evaluated", ..WEBHOOKS };
+/// Of the kinds that say which request comes before which.
+const FLOW_CONTROL: Resource = Resource {
+    group: "flowcontrol.apiserver.k8s.io",
+    namespaced: false,
+    has_status: true,
+    stored_only: "flow schemas and priority levels are stored, no request waits because of them",
+    ..BASE
+};
+/// Of the addresses from which services get theirs.
+const ADDRESSES: Resource = Resource {
+    group: "networking.k8s.io",
+    namespaced: false,
+    stored_only: "addresses and ranges of services are stored, none is allocated from them",
+    ..BASE
+};
+/// Of the devices that pods may claim.
+const DEVICES: Resource =
+    Resource { group: "resource.k8s.io", stored_only: "devices, their classes and claims are stored, none is allocated", ..BASE };
 
 pub(super) const ROWS: &[Resource] = &[
     Resource { kind: "ConfigMap", plural: "configmaps", singular: "configmap", short_names: &["cm"], ..BASE },
@@ -173,6 +193,26 @@ pub(super) const ROWS: &[Resource] = &[
         ..BASE
     },
     Resource {
+        kind: "PodTemplate",
+        plural: "podtemplates",
+        singular: "podtemplate",
+        stored_only: "pod templates are stored, no pods are made of them",
+        ..BASE
+    },
+    Resource {
+        kind: "ReplicationController",
+        plural: "replicationcontrollers",
+        singular: "replicationcontroller",
+        short_names: &["rc"],
+        categories: &["all"],
+        subresources: &[SCALE, sub("status", "", "ReplicationController", STATUS)],
+        selectable_fields: &["status.replicas"],
+        field: fields::replication_controller,
+        has_status: true,
+        stored_only: "replication controllers are stored, no controller acts on them: no pods are created",
+        ..BASE
+    },
+    Resource {
         kind: "ResourceQuota",
         plural: "resourcequotas",
         singular: "resourcequota",
@@ -202,6 +242,19 @@ pub(super) const ROWS: &[Resource] = &[
         field: fields::path,
         has_status: true,
         stored_only: "services are stored, no address is allocated and no traffic is forwarded",
+        ..BASE
+    },
+    Resource {
+        group: "apiregistration.k8s.io",
+        kind: "APIService",
+        plural: "apiservices",
+        singular: "apiservice",
+        categories: &["api-extensions"],
+        namespaced: false,
+        subresources: &[sub("status", "", "APIService", STATUS)],
+        unconditional_update: false,
+        has_status: true,
+        stored_only: "API services are stored, no API of another server is served",
         ..BASE
     },
     Resource { group: "apps", kind: "ControllerRevision", plural: "controllerrevisions", singular: "controllerrevision", ..BASE },
@@ -260,6 +313,19 @@ pub(super) const ROWS: &[Resource] = &[
     reviews::SELF_SUBJECT_RULES,
     reviews::SUBJECT_ACCESS,
     Resource {
+        group: "autoscaling",
+        version: "v2",
+        kind: "HorizontalPodAutoscaler",
+        plural: "horizontalpodautoscalers",
+        singular: "horizontalpodautoscaler",
+        short_names: &["hpa"],
+        categories: &["all"],
+        subresources: &[sub("status", "", "HorizontalPodAutoscaler", STATUS)],
+        has_status: true,
+        stored_only: "pod autoscalers are stored, nothing is scaled by them",
+        ..BASE
+    },
+    Resource {
         group: "batch",
         kind: "CronJob",
         plural: "cronjobs",
@@ -285,14 +351,43 @@ pub(super) const ROWS: &[Resource] = &[
         ..BASE
     },
     Resource {
+        group: "certificates.k8s.io",
+        kind: "CertificateSigningRequest",
+        plural: "certificatesigningrequests",
+        singular: "certificatesigningrequest",
+        short_names: &["csr"],
+        namespaced: false,
+        subresources: &[
+            sub("approval", "", "CertificateSigningRequest", STATUS),
+            sub("status", "", "CertificateSigningRequest", STATUS),
+        ],
+        selectable_fields: &["spec.signerName"],
+        field: fields::path,
+        has_status: true,
+        stored_only: "certificate signing requests are stored, nothing signs them",
+        ..BASE
+    },
+    Resource {
         group: "networking.k8s.io",
         kind: "IngressClass",
         plural: "ingressclasses",
         singular: "ingressclass",
         namespaced: false,
-        stored_only: "ingress classes are stored, ingresses are not served",
+        stored_only: "ingress classes are stored, no traffic is routed by them",
         ..BASE
     },
+    Resource {
+        group: "networking.k8s.io",
+        kind: "Ingress",
+        plural: "ingresses",
+        singular: "ingress",
+        short_names: &["ing"],
+        subresources: &[sub("status", "", "Ingress", STATUS)],
+        has_status: true,
+        stored_only: "ingresses are stored, no traffic is routed by them",
+        ..BASE
+    },
+    Resource { kind: "IPAddress", plural: "ipaddresses", singular: "ipaddress", short_names: &["ip"], ..ADDRESSES },
     Resource {
         group: "networking.k8s.io",
         kind: "NetworkPolicy",
@@ -301,6 +396,14 @@ pub(super) const ROWS: &[Resource] = &[
         short_names: &["netpol"],
         stored_only: "network policies are stored, the built-in network agent filters no traffic by them",
         ..BASE
+    },
+    Resource {
+        kind: "ServiceCIDR",
+        plural: "servicecidrs",
+        singular: "servicecidr",
+        subresources: &[sub("status", "", "ServiceCIDR", STATUS)],
+        has_status: true,
+        ..ADDRESSES
     },
     Resource {
         group: "policy",
@@ -327,6 +430,13 @@ pub(super) const ROWS: &[Resource] = &[
     Resource { kind: "CSIDriver", plural: "csidrivers", singular: "csidriver", ..CSI },
     Resource { kind: "CSINode", plural: "csinodes", singular: "csinode", ..CSI },
     Resource {
+        kind: "CSIStorageCapacity",
+        plural: "csistoragecapacities",
+        singular: "csistoragecapacity",
+        namespaced: true,
+        ..CSI
+    },
+    Resource {
         kind: "StorageClass",
         plural: "storageclasses",
         singular: "storageclass",
@@ -344,10 +454,45 @@ pub(super) const ROWS: &[Resource] = &[
         ..CSI
     },
     Resource {
+        kind: "VolumeAttributesClass",
+        plural: "volumeattributesclasses",
+        singular: "volumeattributesclass",
+        short_names: &["vac"],
+        unconditional_update: true,
+        stored_only: "classes of volume attributes are stored, no volume is changed by them",
+        ..CSI
+    },
+    Resource {
+        kind: "MutatingAdmissionPolicy",
+        plural: "mutatingadmissionpolicies",
+        singular: "mutatingadmissionpolicy",
+        ..POLICIES
+    },
+    Resource {
+        kind: "MutatingAdmissionPolicyBinding",
+        plural: "mutatingadmissionpolicybindings",
+        singular: "mutatingadmissionpolicybinding",
+        ..POLICIES
+    },
+    Resource {
         kind: "MutatingWebhookConfiguration",
         plural: "mutatingwebhookconfigurations",
         singular: "mutatingwebhookconfiguration",
         ..WEBHOOKS
+    },
+    Resource {
+        kind: "ValidatingAdmissionPolicy",
+        plural: "validatingadmissionpolicies",
+        singular: "validatingadmissionpolicy",
+        subresources: &[sub("status", "", "ValidatingAdmissionPolicy", STATUS)],
+        has_status: true,
+        ..POLICIES
+    },
+    Resource {
+        kind: "ValidatingAdmissionPolicyBinding",
+        plural: "validatingadmissionpolicybindings",
+        singular: "validatingadmissionpolicybinding",
+        ..POLICIES
     },
     Resource {
         kind: "ValidatingWebhookConfiguration",
@@ -390,5 +535,38 @@ pub(super) const ROWS: &[Resource] = &[
         singular: "endpointslice",
         stored_only: NO_ENDPOINTS,
         ..BASE
+    },
+    Resource {
+        kind: "FlowSchema",
+        plural: "flowschemas",
+        singular: "flowschema",
+        subresources: &[sub("status", "", "FlowSchema", STATUS)],
+        ..FLOW_CONTROL
+    },
+    Resource {
+        kind: "PriorityLevelConfiguration",
+        plural: "prioritylevelconfigurations",
+        singular: "prioritylevelconfiguration",
+        subresources: &[sub("status", "", "PriorityLevelConfiguration", STATUS)],
+        ..FLOW_CONTROL
+    },
+    Resource { kind: "DeviceClass", plural: "deviceclasses", singular: "deviceclass", namespaced: false, ..DEVICES },
+    Resource {
+        kind: "ResourceClaim",
+        plural: "resourceclaims",
+        singular: "resourceclaim",
+        subresources: &[sub("status", "", "ResourceClaim", STATUS)],
+        has_status: true,
+        ..DEVICES
+    },
+    Resource { kind: "ResourceClaimTemplate", plural: "resourceclaimtemplates", singular: "resourceclaimtemplate", ..DEVICES },
+    Resource {
+        kind: "ResourceSlice",
+        plural: "resourceslices",
+        singular: "resourceslice",
+        namespaced: false,
+        selectable_fields: &["spec.nodeName", "spec.driver"],
+        field: fields::path,
+        ..DEVICES
     },
 ];

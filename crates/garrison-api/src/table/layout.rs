@@ -1,6 +1,6 @@
 //! Which columns each kind has.
 
-/// A column: name, type, whether only `-o wide` shows it.
+/// A column: name, type, whether only `-o wide` shows it. The type is what upstream calls it, also where cells are numbers.
 pub(super) type Column = (&'static str, &'static str, bool);
 
 const NAME: Column = ("Name", "string", false);
@@ -45,11 +45,11 @@ pub(super) fn of(kind: &str) -> &'static [Column] {
             ("Images", "string", true),
             ("Selector", "string", true),
         ],
-        "ControllerRevision" => &[NAME, ("Controller", "string", false), ("Revision", "integer", false), AGE],
+        "ControllerRevision" => &[NAME, ("Controller", "string", false), ("Revision", "string", false), AGE],
         "Namespace" => &[NAME, ("Status", "string", false), AGE],
-        "ConfigMap" => &[NAME, ("Data", "integer", false), AGE],
-        "Secret" => &[NAME, ("Type", "string", false), ("Data", "integer", false), AGE],
-        "ServiceAccount" => &[NAME, ("Secrets", "integer", false), AGE],
+        "ConfigMap" => &[NAME, ("Data", "string", false), AGE],
+        "Secret" => &[NAME, ("Type", "string", false), ("Data", "string", false), AGE],
+        "ServiceAccount" => &[NAME, ("Secrets", "string", false), AGE],
         "Lease" => &[NAME, ("Holder", "string", false), AGE],
         "PriorityClass" => {
             &[NAME, ("Value", "integer", false), ("Global-Default", "boolean", false), AGE, ("PreemptionPolicy", "string", false)]
@@ -63,20 +63,20 @@ pub(super) fn of(kind: &str) -> &'static [Column] {
             ("Source", "string", true),
             ("Message", "string", false),
             ("First Seen", "string", true),
-            ("Count", "integer", true),
+            ("Count", "string", true),
             ("Name", "string", true),
         ],
         "Deployment" => &[
             NAME,
             ("Ready", "string", false),
-            ("Up-to-date", "integer", false),
-            ("Available", "integer", false),
+            ("Up-to-date", "string", false),
+            ("Available", "string", false),
             AGE,
             ("Containers", "string", true),
             ("Images", "string", true),
             ("Selector", "string", true),
         ],
-        "ReplicaSet" => &[
+        "ReplicaSet" | "ReplicationController" => &[
             NAME,
             ("Desired", "integer", false),
             ("Current", "integer", false),
@@ -131,7 +131,7 @@ pub(super) fn of(kind: &str) -> &'static [Column] {
             &[NAME, ("AddressType", "string", false), ("Ports", "string", false), ("Endpoints", "string", false), AGE]
         }
         "NetworkPolicy" => &[NAME, ("Pod-Selector", "string", false), AGE],
-        "Role" | "ClusterRole" | "LimitRange" => &[NAME, ("Created At", "string", false)],
+        "Role" | "ClusterRole" | "LimitRange" | "CSIStorageCapacity" => &[NAME, ("Created At", "date", false)],
         "RoleBinding" | "ClusterRoleBinding" => &[
             NAME,
             ("Role", "string", false),
@@ -158,7 +158,7 @@ pub(super) fn of(kind: &str) -> &'static [Column] {
             ("Provisioner", "string", false),
             ("ReclaimPolicy", "string", false),
             ("VolumeBindingMode", "string", false),
-            ("AllowVolumeExpansion", "boolean", false),
+            ("AllowVolumeExpansion", "string", false),
             AGE,
         ],
         "VolumeAttachment" => &[
@@ -193,6 +193,60 @@ pub(super) fn of(kind: &str) -> &'static [Column] {
             AGE,
             ("VolumeMode", "string", true),
         ],
+        "VolumeAttributesClass" => &[NAME, ("DriverName", "string", false), AGE],
+        "PodTemplate" => &[NAME, ("Containers", "string", false), ("Images", "string", false), ("Pod Labels", "string", false)],
+        "APIService" => &[NAME, ("Service", "string", false), ("Available", "string", false), AGE],
+        "HorizontalPodAutoscaler" => &[
+            NAME,
+            ("Reference", "string", false),
+            ("Targets", "string", false),
+            ("MinPods", "string", false),
+            ("MaxPods", "string", false),
+            ("Replicas", "string", false),
+            AGE,
+        ],
+        "CertificateSigningRequest" => &[
+            NAME,
+            AGE,
+            ("SignerName", "string", false),
+            ("Requestor", "string", false),
+            ("RequestedDuration", "string", false),
+            ("Condition", "string", false),
+        ],
+        "Ingress" => &[
+            NAME,
+            ("Class", "string", false),
+            ("Hosts", "string", false),
+            ("Address", "string", false),
+            ("Ports", "string", false),
+            AGE,
+        ],
+        "IPAddress" => &[NAME, ("ParentRef", "string", false)],
+        "ServiceCIDR" => &[NAME, ("CIDRs", "string", false), AGE],
+        "ValidatingAdmissionPolicy" => &[NAME, ("Validations", "integer", false), ("ParamKind", "string", false), AGE],
+        "MutatingAdmissionPolicy" => &[NAME, ("Mutations", "integer", false), ("ParamKind", "string", false), AGE],
+        "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => {
+            &[NAME, ("PolicyName", "string", false), ("ParamRef", "string", false), AGE]
+        }
+        "FlowSchema" => &[
+            NAME,
+            ("PriorityLevel", "string", false),
+            ("MatchingPrecedence", "string", false),
+            ("DistinguisherMethod", "string", false),
+            AGE,
+            ("MissingPL", "string", false),
+        ],
+        "PriorityLevelConfiguration" => &[
+            NAME,
+            ("Type", "string", false),
+            ("NominalConcurrencyShares", "string", false),
+            ("Queues", "string", false),
+            ("HandSize", "string", false),
+            ("QueueLengthLimit", "string", false),
+            AGE,
+        ],
+        "ResourceClaim" => &[NAME, ("State", "string", false), AGE],
+        "ResourceSlice" => &[NAME, ("Node", "string", false), ("Driver", "string", false), ("Pool", "string", false), AGE],
         "RuntimeClass" => &[NAME, ("Handler", "string", false), AGE],
         _ => &[NAME, AGE],
     }

@@ -1,7 +1,8 @@
 //! The cells of services and of what is behind them.
 
-use super::{or_none, pairs, text};
+use super::{or_none, pairs, text, words};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// How many endpoints or ports are shown; of more only the number.
 const SHOWN: usize = 3;
@@ -19,20 +20,23 @@ fn external(object: &Value) -> String {
     match text(object, "/spec/type") {
         "ExternalName" => text(object, "/spec/externalName").into(),
         "LoadBalancer" => {
-            let ingress = object["status"]["loadBalancer"]["ingress"].as_array();
-            let given = ingress
-                .into_iter()
-                .flatten()
-                .filter_map(|one| one["ip"].as_str().filter(|ip| !ip.is_empty()).or(one["hostname"].as_str()));
-            let all: Vec<&str> = given.chain(listed).collect();
+            let given = points(&object["status"]["loadBalancer"]);
+            let all: Vec<&str> = given.into_iter().chain(listed).collect();
             if all.is_empty() { "<pending>".into() } else { all.join(",") }
         }
-        _ => or_none(&listed.join(",")).into(),
+        "ClusterIP" | "NodePort" => or_none(&listed.join(",")).into(),
+        _ => "<unknown>".into(),
     }
 }
 
-fn words(list: &Value) -> Vec<&str> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+/// Where traffic comes in, by address or else by name: each once, in order.
+pub(super) fn points(balancer: &Value) -> BTreeSet<&str> {
+    let said = |point: &'_ Value, field: &str| point[field].as_str().is_some_and(|text| !text.is_empty());
+    let points = balancer["ingress"].as_array().into_iter().flatten();
+    points
+        .filter_map(|one| if said(one, "ip") { one["ip"].as_str() } else { one["hostname"].as_str() })
+        .filter(|text| !text.is_empty())
+        .collect()
 }
 
 fn ports(spec: &Value) -> String {
@@ -70,7 +74,10 @@ pub(super) fn endpoints(object: &Value) -> String {
 }
 
 pub(super) fn slice(object: &Value, age: String) -> Value {
-    let port = |port: &Value| port["port"].as_i64().map_or_else(|| "*".to_string(), |number| number.to_string());
+    let port = |port: &Value| match (port["port"].as_i64(), port["name"].as_str()) {
+        (Some(number), _) => number.to_string(),
+        (None, name) => name.unwrap_or("*").to_string(),
+    };
     let ports: Vec<String> = object["ports"].as_array().into_iter().flatten().map(port).collect();
     let addresses = object["endpoints"].as_array().into_iter().flatten().flat_map(|endpoint| words(&endpoint["addresses"]));
     let addresses: Vec<String> = addresses.map(str::to_owned).collect();
@@ -79,17 +86,10 @@ pub(super) fn slice(object: &Value, age: String) -> Value {
 }
 
 fn shortened(all: &[String], none: &str) -> String {
+    let shown = all[..all.len().min(SHOWN)].join(",");
     match all.len() {
-        0 => none.into(),
-        count if count > SHOWN => format!("{} + {} more...", all[..SHOWN].join(","), count - SHOWN),
-        _ => all.join(","),
+        count if count > SHOWN => format!("{shown} + {} more...", count - SHOWN),
+        _ if shown.is_empty() => none.into(),
+        _ => shown,
     }
-}
-
-/// An ingress class with its parameters as `kind.group/name`.
-pub(super) fn ingress_class(object: &Value, age: String) -> Value {
-    let part = |field: &str| text(object, &format!("/spec/parameters/{field}"));
-    let group = if part("apiGroup").is_empty() { String::new() } else { format!(".{}", part("apiGroup")) };
-    let parameters = if part("name").is_empty() { "<none>".into() } else { format!("{}{group}/{}", part("kind"), part("name")) };
-    json!([text(object, "/metadata/name"), text(object, "/spec/controller"), parameters, age])
 }

@@ -25,8 +25,7 @@ pub(super) fn driver(object: &Value, age: String) -> Value {
 
 pub(super) fn class(object: &Value, age: String) -> Value {
     let marks = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
-    let is_default = marks.iter().any(|mark| object["metadata"]["annotations"][*mark] == "true");
-    let name = format!("{}{}", text(object, "/metadata/name"), if is_default { " (default)" } else { "" });
+    let name = marked(object, &marks);
     json!([
         name,
         text(object, "/provisioner"),
@@ -35,6 +34,17 @@ pub(super) fn class(object: &Value, age: String) -> Value {
         object["allowVolumeExpansion"].as_bool().unwrap_or(false),
         age,
     ])
+}
+
+/// The name, and whether the class is the default by one of these annotations.
+fn marked(object: &Value, marks: &[&str]) -> String {
+    let is_default = marks.iter().any(|mark| object["metadata"]["annotations"][*mark] == "true");
+    format!("{}{}", text(object, "/metadata/name"), if is_default { " (default)" } else { "" })
+}
+
+pub(super) fn attributes_class(object: &Value, age: String) -> Value {
+    let name = marked(object, &["volumeattributesclass.alpha.kubernetes.io/is-default-class"]);
+    json!([name, text(object, "/driverName"), age])
 }
 
 pub(super) fn attachment(object: &Value, age: String) -> Value {
@@ -49,13 +59,13 @@ pub(super) fn attachment(object: &Value, age: String) -> Value {
 }
 
 pub(super) fn volume(object: &Value, age: String) -> Value {
-    let claim = match text(object, "/spec/claimRef/name") {
-        "" => String::new(),
-        name => format!("{}/{name}", text(object, "/spec/claimRef/namespace")),
+    let claim = match object["spec"]["claimRef"].is_object() {
+        false => String::new(),
+        true => format!("{}/{}", text(object, "/spec/claimRef/namespace"), text(object, "/spec/claimRef/name")),
     };
     json!([
         text(object, "/metadata/name"),
-        text(object, "/spec/capacity/storage"),
+        or_zero(text(object, "/spec/capacity/storage")),
         modes(&object["spec"]["accessModes"]),
         text(object, "/spec/persistentVolumeReclaimPolicy"),
         phase(object),
@@ -75,7 +85,7 @@ pub(super) fn claim(object: &Value, age: String) -> Value {
         text(object, "/metadata/name"),
         phase(object),
         text(object, "/spec/volumeName"),
-        if bound { text(object, "/status/capacity/storage") } else { "" },
+        if bound { or_zero(text(object, "/status/capacity/storage")) } else { "" },
         if bound { modes(&object["status"]["accessModes"]) } else { String::new() },
         class_of(object),
         or_unset(text(object, "/spec/volumeAttributesClassName")),
@@ -92,6 +102,11 @@ fn phase(object: &Value) -> &str {
 fn class_of(object: &Value) -> &str {
     let annotated = object["metadata"]["annotations"]["volume.beta.kubernetes.io/storage-class"].as_str();
     annotated.unwrap_or_else(|| text(object, "/spec/storageClassName"))
+}
+
+/// An amount that is not there is zero.
+fn or_zero(text: &str) -> &str {
+    if text.is_empty() { "0" } else { text }
 }
 
 fn or_unset(text: &str) -> &str {

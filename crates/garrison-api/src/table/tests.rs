@@ -1,3 +1,5 @@
+mod kinds;
+
 use super::*;
 use crate::resource::{find, resources};
 
@@ -237,5 +239,5 @@ fn companions_of_daemons_show_what_matters() {
     let cron = json!({"spec": {"schedule": "@daily", "suspend": false}});
     check("batch", "cronjobs", with(cron), "x|@daily|<none>|False|0|<none>|60s|||<none>");
     let claim = json!({"spec": {"volumeName": "v", "volumeMode": "Block"}, "status": {"phase": "Bound", "accessModes": ["ReadWriteOnce"]}});
-    check("", "persistentvolumeclaims", with(claim), "x|Bound|v||RWO||<unset>|60s|Block");
+    check("", "persistentvolumeclaims", with(claim), "x|Bound|v|0|RWO||<unset>|60s|Block");
 }

@@ -1,6 +1,6 @@
-//! The cells of workloads and their budgets: DaemonSet, Deployment, ReplicaSet, StatefulSet, Job, CronJob, PodDisruptionBudget.
+//! The cells of workloads and their budgets: DaemonSet, Deployment, ReplicaSet, StatefulSet, Job, CronJob and the like; what scales and spares them.
 
-use super::{duration, or_none, pairs, selector, text};
+use super::{duration, or_none, pairs, selector, selector_text, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub(super) fn deployment(object: &Value, age: String) -> Value {
         age,
         names,
         images,
-        selector(&object["spec"]["selector"]),
+        selector_text(&object["spec"]["selector"]).unwrap_or_default(),
     ])
 }
 
@@ -73,14 +73,14 @@ pub(super) fn job(object: &Value, age: String, now: Timestamp) -> Value {
 
 fn job_state(object: &Value) -> &'static str {
     let holds = |kind: &str| {
-        let conditions = object["status"]["conditions"].as_array();
-        conditions.into_iter().flatten().any(|condition| condition["type"] == kind && condition["status"] == "True")
+        let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+        conditions.find(|condition| condition["type"] == kind).is_some_and(|condition| condition["status"] == "True")
     };
     match object["metadata"]["deletionTimestamp"].is_string() {
         _ if holds("Complete") => "Complete",
         _ if holds("Failed") => "Failed",
         true => "Terminating",
-        _ => ["Suspended", "FailureTarget", "SuccessCriteriaMet"].into_iter().find(|kind| holds(kind)).unwrap_or("Running"),
+        _ => ["Suspended", "FailureTarget"].into_iter().find(|kind| holds(kind)).unwrap_or("Running"),
     }
 }
 
@@ -103,6 +103,73 @@ pub(super) fn cron_job(object: &Value, age: String, now: Timestamp) -> Value {
         images,
         selector(&object["spec"]["jobTemplate"]["spec"]["selector"]),
     ])
+}
+
+pub(super) fn replication_controller(object: &Value, age: String) -> Value {
+    let [names, images] = containers(object, "/spec/template/spec/containers");
+    let (current, ready) = (status(object, "replicas"), status(object, "readyReplicas"));
+    let chosen = pairs(&object["spec"]["selector"]);
+    json!([text(object, "/metadata/name"), replicas(object), current, ready, age, names, images, chosen])
+}
+
+pub(super) fn template(object: &Value) -> Value {
+    let [names, images] = containers(object, "/template/spec/containers");
+    json!([text(object, "/metadata/name"), names, images, pairs(&object["template"]["metadata"]["labels"])])
+}
+
+/// What is scaled, each metric as it is and as it is to be, and within which bounds.
+pub(super) fn autoscaler(object: &Value, age: String) -> Value {
+    let scaled = format!("{}/{}", text(object, "/spec/scaleTargetRef/kind"), text(object, "/spec/scaleTargetRef/name"));
+    let least = object["spec"]["minReplicas"].as_i64().map_or_else(|| "<unset>".into(), |least| least.to_string());
+    json!([
+        text(object, "/metadata/name"),
+        scaled,
+        targets(object),
+        least,
+        object["spec"]["maxReplicas"].as_i64().unwrap_or(0),
+        status(object, "currentReplicas"),
+        age,
+    ])
+}
+
+/// How many metrics are shown; of more only the number.
+const METRICS: usize = 2;
+
+fn targets(object: &Value) -> String {
+    let metrics = object["spec"]["metrics"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let all: Vec<String> =
+        metrics.iter().enumerate().map(|(index, metric)| target(metric, &object["status"]["currentMetrics"][index])).collect();
+    match all.len() {
+        0 => "<none>".into(),
+        count if count > METRICS => format!("{} + {} more...", all[..METRICS].join(", "), count - METRICS),
+        _ => all.join(", "),
+    }
+}
+
+fn target(metric: &Value, status: &Value) -> String {
+    let (field, named) = match text(metric, "/type") {
+        "External" => ("external", false),
+        "Pods" => ("pods", false),
+        "Object" => ("object", false),
+        "Resource" => ("resource", true),
+        "ContainerResource" => ("containerResource", true),
+        _ => return "<unknown type>".into(),
+    };
+    let (wanted, has) = (&metric[field]["target"], &status[field]["current"]);
+    let amount = |of: &Value, name: &str| of[name].as_str().map(str::to_owned);
+    let average = wanted["averageValue"].is_string();
+    let (goal, is) = match (named, average || field == "pods") {
+        (_, true) => (amount(wanted, "averageValue"), amount(has, "averageValue")),
+        (true, false) => {
+            let percent = |of: &Value| of["averageUtilization"].as_i64().map(|percent| format!("{percent}%"));
+            (Some(percent(wanted).unwrap_or_else(|| "<auto>".into())), percent(has))
+        }
+        (false, false) => (amount(wanted, "value"), amount(has, "value")),
+    };
+    let name = if named { format!("{}: ", text(metric, &format!("/{field}/name"))) } else { String::new() };
+    let per_pod = if average && matches!(field, "external" | "object") { " (avg)" } else { "" };
+    let (is, goal) = (is.unwrap_or_else(|| "<unknown>".into()), goal.unwrap_or_else(|| "<nil>".into()));
+    format!("{name}{is}/{goal}{per_pod}")
 }
 
 pub(super) fn budget(object: &Value, age: String) -> Value {

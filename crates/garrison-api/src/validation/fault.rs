@@ -88,7 +88,6 @@ impl<'a> At<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<Cause>);
 
-#[allow(dead_code, reason = "the rules of pod specs, next to come, use all of them")]
 impl Faults {
     fn add(&mut self, reason: &str, field: &At<'_>, message: String) {
         self.0.push(Cause { reason: reason.into(), message, field: field.path.clone() });
@@ -166,6 +165,14 @@ impl Faults {
     /// The text is longer than it may be.
     pub(super) fn too_long(&mut self, at: &At<'_>, most: usize) {
         self.add("FieldValueTooLong", at, format!("Too long: may not be more than {most} bytes"));
+    }
+
+    /// The list has more items than it may.
+    pub(super) fn at_most(&mut self, at: &At<'_>, most: usize) {
+        let count = at.items().count();
+        if count > most {
+            self.add("FieldValueTooMany", at, format!("Too many: {count}: must have at most {most} items"));
+        }
     }
 
     /// A required text out of a few: absent is a missing value, others are not supported.

@@ -1,7 +1,7 @@
 //! Metadata, which all kinds share (upstream `apimachinery/pkg/api/validation/objectmeta.go`).
 
 use super::fault::{At, Faults};
-use super::labels;
+use super::{address, labels};
 use crate::names;
 use crate::resource::Resource;
 use serde_json::Value;
@@ -14,7 +14,8 @@ pub(super) fn create(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
     let name_fault = match (resource.group, resource.kind) {
         ("", "Namespace") => names::dns_label_fault,
         ("", "Service") => names::dns_1035_label_fault,
-        ("rbac.authorization.k8s.io", _) => names::path_segment_fault,
+        ("rbac.authorization.k8s.io" | "certificates.k8s.io" | "apiregistration.k8s.io", _) => names::path_segment_fault,
+        ("networking.k8s.io", "IPAddress") => address::name_fault,
         _ => names::dns_subdomain_fault,
     };
     let (name, prefix) = (at.field("name"), at.field("generateName"));

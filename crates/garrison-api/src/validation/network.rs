@@ -1,13 +1,15 @@
 //! What the network is told: NetworkPolicy, IngressClass, Endpoints, EndpointSlice (upstream `pkg/apis/{networking,core,discovery}/validation`).
 
+use super::address::{NO_ADDRESS, is_part_of, range_fault};
 use super::fault::{At, Faults};
-use super::{form, labels};
+use super::{form, ingress, labels};
 use crate::names;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
-const NO_ADDRESS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+/// Longest name of a controller of ingresses.
+const LONGEST_CONTROLLER: usize = 250;
 /// Most endpoints of a slice, and most addresses of an endpoint.
 const MOST_ENDPOINTS: usize = 1000;
 const MOST_ADDRESSES: usize = 100;
@@ -23,9 +25,11 @@ pub(super) fn policy(at: &At<'_>, faults: &mut Faults) {
     }
     let types = at.field("policyTypes");
     if types.items().count() > 2 {
-        faults.invalid(&types, "may not specify more than two policyTypes");
+        return faults.invalid(&types, "may not specify more than two policyTypes");
     }
-    types.items().for_each(|one| faults.one_of(&one, &["Ingress", "Egress"]));
+    for one in types.items().filter(|one| !matches!(one.text(), "Ingress" | "Egress")) {
+        faults.not_supported(&one, &["Ingress", "Egress"]);
+    }
 }
 
 fn policy_port(at: &At<'_>, faults: &mut Faults) {
@@ -38,11 +42,14 @@ fn policy_port(at: &At<'_>, faults: &mut Faults) {
         return;
     }
     if port.value.is_null() {
-        faults.required(&port, "must be specified when `endPort` is specified");
+        faults.invalid(&last, "may not be specified when `port` is not specified");
     } else if port.value.is_string() {
-        faults.invalid(&last, "must not be specified when `port` is non-numeric");
-    } else if last.number() < port.number() {
-        faults.invalid(&last, "must be greater than or equal to `port`");
+        faults.invalid(&last, "may not be specified when `port` is non-numeric");
+    } else {
+        if last.number() < port.number() {
+            faults.invalid_value(&last, port.value, "must be greater than or equal to `port`");
+        }
+        faults.between(&last, 1, 65_535);
     }
 }
 
@@ -52,56 +59,64 @@ fn peer(at: &At<'_>, faults: &mut Faults) {
     selectors.iter().flatten().for_each(|selector| labels::selector(selector, false, faults));
     let selects = selectors.iter().flatten().count() > 0;
     match at.present("ipBlock") {
-        Some(_) if selects => faults.forbidden(at, "may not specify both ipBlock and another peer"),
         Some(block) => {
-            let range = block.field("cidr");
-            if range.is_empty() {
-                faults.required(&range, "");
-            } else {
-                faults.invalid_if(&range, range_fault(range.text()));
+            ranges(&block, faults);
+            if selects {
+                faults.forbidden(at, "may not specify both ipBlock and another peer");
             }
-            block.field("except").items().for_each(|hole| faults.invalid_if(&hole, range_fault(hole.text())));
         }
         None if selects => {}
         None => faults.required(at, "must specify a peer"),
     }
 }
 
-/// Why a text is no range of addresses; `None` when it is one.
-fn range_fault(text: &str) -> Option<String> {
-    let fine = text.split_once('/').is_some_and(|(address, bits)| {
-        let most = match address.parse() {
-            Ok(IpAddr::V4(_)) => 32,
-            Ok(IpAddr::V6(_)) => 128,
-            Err(_) => return false,
-        };
-        bits.parse::<u8>().is_ok_and(|bits| bits <= most)
-    });
-    (!fine).then(|| "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)".into())
+/// A range of addresses, with holes in it.
+fn ranges(at: &At<'_>, faults: &mut Faults) {
+    let range = at.field("cidr");
+    if range.is_empty() {
+        return faults.required(&range, "");
+    }
+    let fault = range_fault(range.text());
+    let known = fault.is_none();
+    faults.invalid_if(&range, fault);
+    for hole in at.field("except").items().filter(|_| known) {
+        match range_fault(hole.text()) {
+            Some(why) => faults.invalid(&hole, &why),
+            None if is_part_of(hole.text(), range.text()) => {}
+            None => faults.invalid(&hole, "must be a strict subset of `cidr`"),
+        }
+    }
 }
 
 /// The spec of an IngressClass: a controller named like a path below a domain.
 pub(super) fn ingress_class(at: &At<'_>, faults: &mut Faults) {
     let controller = at.field("controller");
-    if controller.is_empty() {
-        faults.required(&controller, "");
-    } else {
-        let domain = controller.text().split_once('/').map(|(domain, _)| domain);
-        match domain {
-            None => faults.invalid(&controller, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
-            Some(domain) => faults.invalid_if(&controller, names::dns_subdomain_fault(domain)),
+    if controller.text().len() > LONGEST_CONTROLLER {
+        faults.too_long(&controller, LONGEST_CONTROLLER);
+    }
+    match controller.text().split_once('/') {
+        _ if controller.is_empty() => faults.required(&controller, ""),
+        Some((domain, path)) if !domain.is_empty() && !path.is_empty() => {
+            if let Some(why) = names::dns_subdomain_fault(domain) {
+                faults.invalid_value(&controller, &domain.into(), &why);
+            }
+            let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
+            if !path.bytes().all(fine) {
+                let why = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+                faults.invalid_value(&controller, &path.into(), why);
+            }
         }
+        _ => faults.invalid(&controller, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
     }
     let Some(parameters) = at.present("parameters") else { return };
-    for field in ["kind", "name"].map(|field| parameters.field(field)).iter().filter(|field| field.is_empty()) {
-        faults.required(field, "");
-    }
-    let (scope, namespace) = (parameters.field("scope"), parameters.field("namespace"));
-    faults.one_of(&scope, &["Cluster", "Namespace"]);
-    match (scope.text(), namespace.is_empty()) {
-        ("Namespace", true) => faults.required(&namespace, "`parameters.scope` is set to 'Namespace'"),
-        ("Cluster", false) => faults.forbidden(&namespace, "`parameters.scope` is set to 'Cluster'"),
-        _ => {}
+    ingress::reference(&parameters, faults);
+    let (scope, namespace) = (parameters.field("scope"), parameters.present("namespace"));
+    match (scope.text(), namespace) {
+        ("Namespace", None) => faults.required(&parameters.field("namespace"), "`parameters.scope` is set to 'Namespace'"),
+        ("Namespace", Some(namespace)) => faults.invalid_if(&namespace, names::dns_label_fault(namespace.text())),
+        ("Cluster", Some(namespace)) => faults.forbidden(&namespace, "`parameters.scope` is set to 'Cluster'"),
+        ("Cluster", None) => {}
+        _ => faults.one_of(&scope, &["Cluster", "Namespace"]),
     }
 }
 
@@ -135,13 +150,13 @@ pub(super) fn endpoints(at: &At<'_>, faults: &mut Faults) {
 pub(super) fn endpoint_slice(at: &At<'_>, faults: &mut Faults) {
     let (kind, endpoints) = (at.field("addressType"), at.field("endpoints"));
     faults.one_of(&kind, &["IPv4", "IPv6", "FQDN"]);
-    at_most(&endpoints, MOST_ENDPOINTS, faults);
+    faults.at_most(&endpoints, MOST_ENDPOINTS);
     for endpoint in endpoints.items() {
         let addresses = endpoint.field("addresses");
         if addresses.is_empty() {
             faults.required(&addresses, "must contain at least 1 address");
         }
-        at_most(&addresses, MOST_ADDRESSES, faults);
+        faults.at_most(&addresses, MOST_ADDRESSES);
         addresses.items().for_each(|address| of_type(&address, kind.text(), faults));
     }
     let mut seen = BTreeSet::new();
@@ -172,11 +187,5 @@ fn of_type(at: &At<'_>, kind: &str, faults: &mut Faults) {
         }
         "FQDN" => faults.invalid_if(at, names::dns_subdomain_fault(at.text())),
         _ => {}
-    }
-}
-
-fn at_most(at: &At<'_>, most: usize, faults: &mut Faults) {
-    if at.items().count() > most {
-        faults.invalid_value(at, &at.items().count().into(), &format!("must have at most {most} items"));
     }
 }

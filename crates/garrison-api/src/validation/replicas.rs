@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets and StatefulSets (upstream `pkg/apis/apps/validation/validation.go`).
+//! Deployments, ReplicaSets, ReplicationControllers and StatefulSets (upstream `pkg/apis/apps/validation/validation.go`).
 
 use super::fault::{At, Faults};
 use super::{daemon_set, form, labels};
@@ -27,6 +27,24 @@ pub(super) fn replica_set(at: &At<'_>, faults: &mut Faults) {
     } else {
         daemon_set::template(&template, "ReplicaSet", faults);
     }
+}
+
+/// The spec of a ReplicationController, whose selector is a bare map of labels.
+pub(super) fn replication_controller(at: &At<'_>, faults: &mut Faults) {
+    faults.non_negative(&at.field("minReadySeconds"));
+    let (selector, template) = (at.field("selector"), at.field("template"));
+    if selector.is_empty() {
+        faults.required(&selector, "");
+    }
+    faults.non_negative(&at.field("replicas"));
+    if template.value.is_null() {
+        return faults.required(&template, "");
+    }
+    let template_labels = template.field("metadata").field("labels");
+    if !selector.is_empty() && selector.entries().any(|(key, value)| template_labels.value.get(key) != Some(value.value)) {
+        faults.invalid(&template_labels, "`selector` does not match template `labels`");
+    }
+    daemon_set::template(&template, "ReplicationController", faults);
 }
 
 /// A selector that is there, selects something, and selects the pods of the template.

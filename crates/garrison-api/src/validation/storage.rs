@@ -1,27 +1,49 @@
 //! Storage drivers, classes and attachments, and runtimes (upstream `pkg/apis/{storage,node}/validation`).
 
-use super::amounts;
 use super::fault::{At, Faults};
+use super::{amounts, labels};
 use crate::names;
 use std::collections::BTreeSet;
 
 /// Longest name of a driver, longest name that a driver has for a node.
 const LONGEST_DRIVER: usize = 63;
 const LONGEST_NODE: usize = 256;
+/// Most parameters of a class, and how long all may be together.
+const MOST_PARAMETERS: usize = 512;
+const LONGEST_PARAMETERS: usize = 256 << 10;
 
 /// A StorageClass.
 pub(super) fn class(at: &At<'_>, faults: &mut Faults) {
-    let provisioner = at.field("provisioner");
-    if provisioner.is_empty() {
-        faults.required(&provisioner, "");
-    } else {
-        faults.invalid_if(&provisioner, names::qualified_name_fault(&provisioner.text().to_lowercase()));
-    }
-    for (_, value) in at.field("parameters").entries().filter(|(key, _)| key.is_empty()) {
-        faults.invalid_value(&value.renamed("parameters"), &"".into(), "field can not be empty.");
-    }
+    provisioner(&at.field("provisioner"), faults);
+    parameters(&at.field("parameters"), faults);
     faults.one_of_if_set(&at.field("reclaimPolicy"), &["Delete", "Retain"]);
     faults.one_of(&at.field("volumeBindingMode"), &["Immediate", "WaitForFirstConsumer"]);
+}
+
+/// Who makes volumes: a name with a domain, in any case.
+fn provisioner(at: &At<'_>, faults: &mut Faults) {
+    if at.is_empty() {
+        faults.required(at, "");
+    } else if let Some(why) = names::qualified_name_fault(&at.text().to_lowercase()) {
+        faults.invalid_value(at, &at.text().into(), &why);
+    }
+}
+
+/// What a driver is told: a few pairs that are not too long, in all.
+fn parameters(at: &At<'_>, faults: &mut Faults) {
+    if at.entries().count() > MOST_PARAMETERS {
+        return faults.too_long(at, MOST_PARAMETERS);
+    }
+    let mut size = 0;
+    for (key, value) in at.entries() {
+        if key.is_empty() {
+            faults.invalid_value(at, &key.into(), "field can not be empty.");
+        }
+        size += key.len() + value.text().len();
+    }
+    if size > LONGEST_PARAMETERS {
+        faults.too_long(at, LONGEST_PARAMETERS);
+    }
 }
 
 /// An update of a StorageClass: volumes have been made by what it says.
@@ -35,25 +57,71 @@ pub(super) fn class_kept(old: &At<'_>, new: &At<'_>, faults: &mut Faults) {
     faults.immutable(&old.field("volumeBindingMode"), &new.field("volumeBindingMode"));
 }
 
+/// A CSIStorageCapacity.
+pub(super) fn capacity(at: &At<'_>, faults: &mut Faults) {
+    labels::selector(&at.field("nodeTopology"), false, faults);
+    let class = at.field("storageClassName");
+    if let Some(why) = names::dns_subdomain_fault(class.text()) {
+        faults.invalid_value(&class, &class.text().into(), &why);
+    }
+    if let Some(amount) = at.present("capacity") {
+        amounts::quantity(&amount, faults);
+    }
+}
+
+/// An update of a CSIStorageCapacity: of what it tells the capacity.
+pub(super) fn capacity_kept(old: &At<'_>, new: &At<'_>, faults: &mut Faults) {
+    for field in ["nodeTopology", "storageClassName"] {
+        faults.immutable(&old.field(field), &new.field(field));
+    }
+}
+
+/// A VolumeAttributesClass.
+pub(super) fn attributes_class(at: &At<'_>, faults: &mut Faults) {
+    provisioner(&at.field("driverName"), faults);
+    let parameters = at.field("parameters");
+    if parameters.is_empty() {
+        faults.required(&parameters, "must contain at least one key/value pair");
+    }
+    self::parameters(&parameters, faults);
+}
+
+/// An update of a VolumeAttributesClass: volumes have been changed by what it says.
+pub(super) fn attributes_class_kept(old: &At<'_>, new: &At<'_>, faults: &mut Faults) {
+    for name in ["driverName", "parameters"] {
+        if old.value[name] != new.value[name] {
+            faults.forbidden(&new.field(name), &format!("updates to {name} are forbidden."));
+        }
+    }
+}
+
 /// A CSIDriver.
 pub(super) fn driver(at: &At<'_>, faults: &mut Faults) {
-    driver_name(&at.field("metadata").field("name"), faults);
     let spec = at.field("spec");
     faults.one_of_if_set(&spec.field("fsGroupPolicy"), &["ReadWriteOnceWithFSType", "File", "None"]);
-    spec.field("volumeLifecycleModes").items().for_each(|mode| faults.one_of(&mode, &["Persistent", "Ephemeral"]));
+    let modes = spec.field("volumeLifecycleModes");
+    for mode in modes.items().filter(|mode| !matches!(mode.text(), "Persistent" | "Ephemeral")) {
+        // Upstream names the list.
+        faults.not_supported(&mode.renamed(&modes.path), &["Persistent", "Ephemeral"]);
+    }
     let mut seen = BTreeSet::new();
     for request in spec.field("tokenRequests").items() {
         let (audience, seconds) = (request.field("audience"), request.field("expirationSeconds"));
         if !seen.insert(audience.text()) {
             faults.duplicate(&audience);
+            continue;
         }
         if !seconds.value.is_null() && seconds.number() < 600 {
             faults.invalid(&seconds, "may not specify a duration less than 10 minutes");
         }
+        if seconds.number() > 1 << 32 {
+            faults.invalid(&seconds, "may not specify a duration larger than 2^32 seconds");
+        }
     }
 }
 
-fn driver_name(at: &At<'_>, faults: &mut Faults) {
+/// The name of a driver.
+pub(super) fn driver_name(at: &At<'_>, faults: &mut Faults) {
     if at.is_empty() {
         return faults.required(at, "");
     }
@@ -84,11 +152,25 @@ pub(super) fn node(at: &At<'_>, faults: &mut Faults) {
             faults.invalid(&id, &format!("must be {LONGEST_NODE} characters or less"));
         }
         let mut keys = BTreeSet::new();
-        for key in driver.field("topologyKeys").items() {
+        // Faults of keys name the driver, as upstream's do.
+        for key in driver.field("topologyKeys").items().map(|key| key.renamed(&driver.path)) {
             faults.named(&key, names::qualified_name_fault);
             faults.unique(&key, &mut keys);
         }
         faults.non_negative(&driver.field("allocatable").field("count"));
+    }
+}
+
+/// An update of a CSINode: of a driver that stays only the limit changes.
+pub(super) fn node_kept(old: &At<'_>, new: &At<'_>, faults: &mut Faults) {
+    let place = new.field("spec").field("drivers");
+    let fields = |driver: &At<'_>| ["nodeID", "topologyKeys"].map(|field| driver.value[field].clone());
+    for before in old.field("spec").field("drivers").items() {
+        for now in place.items().filter(|now| now.text_of("name") == before.text_of("name")) {
+            if fields(&before) != fields(&now) {
+                faults.invalid(&now.renamed(&place.path), "field is immutable");
+            }
+        }
     }
 }
 
@@ -104,7 +186,10 @@ pub(super) fn attachment(at: &At<'_>, faults: &mut Faults) {
         (false, false) if volume.is_empty() => faults.required(&volume, "must specify non empty persistentVolumeName"),
         _ => {}
     }
-    faults.named(&at.field("nodeName"), names::dns_subdomain_fault);
+    let node = at.field("nodeName");
+    if let Some(why) = names::dns_subdomain_fault(node.text()) {
+        faults.invalid_value(&node, &node.text().into(), &why);
+    }
 }
 
 /// A RuntimeClass.

@@ -2,6 +2,7 @@ use super::*;
 use crate::{defaults, resource};
 use serde_json::json;
 
+mod cluster;
 mod companions;
 mod pods;
 

@@ -32,7 +32,12 @@ fn webhook(at: &At<'_>, faults: &mut Faults) {
     faults.one_of_if_set(&at.field("failurePolicy"), &["Fail", "Ignore"]);
     faults.one_of_if_set(&at.field("matchPolicy"), &["Equivalent", "Exact"]);
     faults.one_of_if_set(&at.field("reinvocationPolicy"), &["IfNeeded", "Never"]);
-    faults.one_of(&at.field("sideEffects"), &["None", "NoneOnDryRun"]);
+    let effects = at.field("sideEffects");
+    if effects.is_empty() {
+        faults.required(&effects, "must specify one of None, NoneOnDryRun");
+    } else {
+        faults.one_of_if_set(&effects, &["None", "NoneOnDryRun"]);
+    }
     let seconds = at.field("timeoutSeconds");
     if !(1..=LONGEST).contains(&seconds.number()) {
         faults.invalid(&seconds, &format!("the timeout value must be between 1 and {LONGEST} seconds"));
@@ -49,18 +54,63 @@ fn webhook(at: &At<'_>, faults: &mut Faults) {
     client(&at.field("clientConfig"), faults);
 }
 
-fn rule(at: &At<'_>, faults: &mut Faults) {
-    for list in ["operations", "apiGroups", "apiVersions", "resources"].map(|list| at.field(list)) {
+/// Operations on resources. A star stands for all, and beside it nothing else.
+pub(super) fn rule(at: &At<'_>, faults: &mut Faults) {
+    let operations = at.field("operations");
+    for (name, what) in [("operations", "operations"), ("apiGroups", "API groups"), ("apiVersions", "API versions")] {
+        let list = at.field(name);
         if list.is_empty() {
             faults.required(&list, "");
-        }
-        let all = list.items().any(|item| item.text() == "*");
-        if all && list.items().count() > 1 && list.path.rsplit('.').next() != Some("resources") {
-            faults.invalid(&list, "if '*' is present, must not specify other values");
+        } else if list.items().count() > 1 && list.items().any(|item| item.text() == "*") {
+            faults.invalid(&list, &format!("if '*' is present, must not specify other {what}"));
         }
     }
-    at.field("operations").items().for_each(|operation| faults.one_of(&operation, &OPERATIONS));
+    for operation in operations.items().filter(|operation| !OPERATIONS.contains(&operation.text())) {
+        faults.not_supported(&operation, &OPERATIONS);
+    }
+    for version in at.field("apiVersions").items().filter(At::is_empty) {
+        faults.required(&version, "");
+    }
+    resources(&at.field("resources"), faults);
     faults.one_of_if_set(&at.field("scope"), &["*", "Cluster", "Namespaced"]);
+}
+
+/// Resources and subresources, `pods/*` and `*/scale` among them, none said twice.
+fn resources(at: &At<'_>, faults: &mut Faults) {
+    if at.is_empty() {
+        faults.required(at, "");
+    }
+    let (mut whole, mut parts) = (BTreeSet::new(), BTreeSet::new());
+    let (mut all, mut plain) = (false, false);
+    for item in at.items() {
+        let text = item.text();
+        match text.split_once('/') {
+            _ if text.is_empty() => faults.required(&item, ""),
+            None if text == "*" => all = true,
+            None => plain = true,
+            Some(_) if text == "*/*" => {}
+            Some((resource, part)) => {
+                if whole.contains(resource) {
+                    faults.invalid(&item, &format!("if '{resource}/*' is present, must not specify {text}"));
+                }
+                if parts.contains(part) {
+                    faults.invalid(&item, &format!("if '*/{part}' is present, must not specify {text}"));
+                }
+                if part == "*" {
+                    whole.insert(resource);
+                }
+                if resource == "*" {
+                    parts.insert(part);
+                }
+            }
+        }
+    }
+    if at.items().count() > 1 && at.items().any(|item| item.text() == "*/*") {
+        faults.invalid(at, "if '*/*' is present, must not specify other resources");
+    }
+    if all && plain {
+        faults.invalid(at, "if '*' is present, must not specify other resources without subresources");
+    }
 }
 
 /// Where the webhook is: at a URL, or behind a service.

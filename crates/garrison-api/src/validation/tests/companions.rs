@@ -3,7 +3,7 @@
 use super::*;
 
 /// An object of a kind, in `default` if it lives in a namespace.
-fn object(api: &str, kind: &str, rest: Value) -> Value {
+pub(super) fn object(api: &str, kind: &str, rest: Value) -> Value {
     let mut object = json!({"apiVersion": api, "kind": kind, "metadata": {"name": "x.y.io", "uid": "u"}});
     if kind == "Service" {
         object["metadata"]["name"] = json!("x");
@@ -19,7 +19,7 @@ fn object(api: &str, kind: &str, rest: Value) -> Value {
 
 /// No fault as it is, and exactly one for each change: pointer, value, beginning of the fault.
 #[track_caller]
-fn check_changes(right: &Value, changes: &[(&str, Value, &str)]) {
+pub(super) fn check_changes(right: &Value, changes: &[(&str, Value, &str)]) {
     assert_eq!(created(right.clone()), Vec::<String>::new());
     for (pointer, value, expected) in changes {
         check(&created(spoil(right.clone(), pointer, value.clone())), expected);
@@ -28,7 +28,7 @@ fn check_changes(right: &Value, changes: &[(&str, Value, &str)]) {
 
 /// Exactly one fault when an object, with its defaults, is changed so.
 #[track_caller]
-fn check_update(old: &Value, pointer: &str, value: Value, expected: &str) {
+pub(super) fn check_update(old: &Value, pointer: &str, value: Value, expected: &str) {
     let mut old = old.clone();
     defaults::apply(row(&old), &mut old);
     assert_eq!(words(&update(row(&old), None, &old, &old)), Vec::<String>::new());
@@ -267,7 +267,7 @@ fn budgets_and_network() {
             ),
             ("/spec/ingress/0/from/0/podSelector", json!({}), "spec.ingress[0].from[0]: Forbidden: may not specify both"),
             ("/spec/ingress/0/from", json!([{}]), "spec.ingress[0].from[0]: Required value: must specify a peer"),
-            ("/spec/ingress/0/ports/0/endPort", json!(7), "spec.ingress[0].ports[0].endPort: Invalid value: 7: must be greater"),
+            ("/spec/ingress/0/ports/0/endPort", json!(7), "spec.ingress[0].ports[0].endPort: Invalid value: 80: must be greater"),
             ("/spec/policyTypes", json!(["Sideways"]), "spec.policyTypes[0]: Unsupported value: \"Sideways\""),
         ],
     );
