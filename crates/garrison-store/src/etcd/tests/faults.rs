@@ -103,13 +103,14 @@ async fn a_lost_refusal_is_still_a_refusal() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_cuts_every_write_is_done_once_or_told_as_uncertain() {
     let stage = Stage::set().await;
+    let enough = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..4)
         .map(|n| {
-            let store = Arc::clone(&stage.store);
+            let (store, enough) = (Arc::clone(&stage.store), Arc::clone(&enough));
             tokio::spawn(async move {
                 let (key, mut done, mut uncertain) = (format!("c/{n}"), 0, 0);
                 let mut may_come_late = false;
-                while done < 60 {
+                while !enough.load(Ordering::Relaxed) {
                     let Ok(entry) = store.get(&key).await else { continue };
                     let expect = entry.as_ref().map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
                     let number: usize = entry.map_or(0, |entry| entry.record.text.parse().unwrap());
@@ -134,12 +135,14 @@ async fn under_cuts_every_write_is_done_once_or_told_as_uncertain() {
             })
         })
         .collect();
-    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+    for _ in 0..12 {
+        let start = stage.other.revision().await.unwrap();
+        until(async || stage.other.revision().await.unwrap() > start + 4).await;
         stage.proxy.swallow_answers();
         sleep(Duration::from_millis(3)).await;
         stage.proxy.cut();
-        sleep(Duration::from_millis(60)).await;
     }
+    enough.store(true, Ordering::Relaxed);
     for writer in writers {
         let (key, done, uncertain) = writer.await.unwrap();
         let number: usize = stage.other.get(&key).await.unwrap().unwrap().record.text.parse().unwrap();

@@ -86,8 +86,10 @@ async fn pass(client: TcpStream, target: u16, state: Arc<State>) {
     let (mut from_server, mut to_server) = server.into_split();
     let back = async {
         let mut buffer = vec![0; 64 << 10];
+        // TCP loses nothing in the middle: what has lost something loses all that follows.
+        let mut deaf = false;
         while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
-            let deaf = state.deaf.load(Ordering::SeqCst);
+            deaf |= state.deaf.load(Ordering::SeqCst);
             if !deaf && to_client.write_all(&buffer[..count]).await.is_err() {
                 return;
             }
