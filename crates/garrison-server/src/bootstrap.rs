@@ -39,5 +39,9 @@ async fn make(server: &Server, path: &str, object: Value) -> Result<(), Status> 
     if server.storage().find(named.resource(), None, named.name()?).await?.is_some() {
         return Ok(());
     }
-    write::create_object(server, &call, &target, object, false).await.map(drop)
+    match write::create_object(server, &call, &target, object, false).await {
+        // Another server on the same store was faster.
+        Err(status) if status.reason == "AlreadyExists" => Ok(()),
+        made => made.map(drop),
+    }
 }
