@@ -1,5 +1,6 @@
 //! Objects in the store: how they are kept, under which keys, and what the store's refusals mean to a client.
 
+mod genuine;
 mod object;
 
 pub(crate) use object::StoredObject;
