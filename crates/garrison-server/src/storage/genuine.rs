@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn only_what_could_have_been_written_here_is_taken_for_an_object() {
-        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "uid": "u"}, "spec": {"unschedulable": true}});
+        let node =
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "uid": "u"}, "spec": {"unschedulable": true}});
         assert_eq!(load("nodes/n1", &node), Ok(node.clone()));
         let changed = |pointer: &str, value: Value| {
             let mut node = node.clone();
@@ -41,7 +42,8 @@ mod tests {
         assert!(why.contains("cannot unmarshal string"), "{why}");
         let why = load("nodes/n1", &changed("/kind", json!("Pod"))).unwrap_err();
         assert!(why.contains("Pod"), "{why}");
-        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "a"}, "spec": {"containers": []}});
+        let pod =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "a"}, "spec": {"containers": []}});
         assert!(load("pods/a/p", &pod).is_ok());
         assert_eq!(load("pods/b/p", &pod), Err("it is the object pods/a/p".into()));
     }
