@@ -63,8 +63,9 @@ pub(super) async fn write<R: Record>(shared: &Shared<R>, write: Write<R>) -> Res
         (Fate::NotYet, Expect::Revision(_)) => match attempt.send(shared).await {
             // Somebody was faster; it may have been our first attempt.
             Ok(answer) if !answer.succeeded => attempt.known(attempt.fate(shared).await),
-            Err(Fault::Lost(why)) => Err(WriteError::Uncertain(why)),
-            answered => attempt.conclude(answered),
+            Ok(answer) => attempt.conclude(Ok(answer)),
+            // Whatever became of the second attempt: the first may still be under way.
+            Err(fault) => Err(WriteError::Uncertain(fault.why())),
         },
         (fate, _) => attempt.known(fate),
     }
