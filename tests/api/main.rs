@@ -6,6 +6,7 @@ mod bench;
 mod companions;
 mod controller;
 mod daemon_sets;
+mod etcd;
 mod kinds;
 
 use anyhow::{Context, Result, ensure};

@@ -14,6 +14,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// The example's name and the label of its pods.
 pub(crate) const FLUENTD: &str = "fluentd-elasticsearch";
 
+/// Where a cluster keeps its objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    File,
+    /// An etcd of the cluster's own.
+    Etcd,
+}
+
 /// A running cluster; taken down when dropped.
 pub(crate) struct Cluster {
     directory: TempDir,
@@ -43,8 +51,15 @@ impl Cluster {
 
     /// The example on three nodes.
     pub(crate) fn with_fluentd() -> Result<Self> {
+        Self::with_fluentd_in(Store::File)
+    }
+
+    /// The example on three nodes, with the objects in that store.
+    pub(crate) fn with_fluentd_in(store: Store) -> Result<Self> {
         let example = project("examples/fluentd-elasticsearch.yaml");
-        Self::up(&["--nodes", "3", "-f", example.to_str().context("a path")?])
+        let mut flags = vec!["--nodes", "3", "-f", example.to_str().context("a path")?];
+        flags.extend((store == Store::Etcd).then_some("--etcd"));
+        Self::up(&flags)
     }
 
     /// `garrison up` once more on the same state directory.
@@ -79,14 +94,38 @@ impl Cluster {
 
     /// Pid of the API server itself, not of its supervisor.
     pub(crate) fn server_pid(&self) -> Result<i32> {
-        let supervisor = self.supervisor_pid()?;
+        self.child_of("server.pid")
+    }
+
+    fn child_of(&self, pid_file: &str) -> Result<i32> {
+        let supervisor = self.pid_in(pid_file)?;
         let children = std::fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children"))?;
         children.split_whitespace().next().context("the supervisor has no child now")?.parse().context("a pid")
     }
 
     pub(crate) fn supervisor_pid(&self) -> Result<i32> {
-        let line = std::fs::read_to_string(self.state_dir().join("server.pid"))?;
+        self.pid_in("server.pid")
+    }
+
+    fn pid_in(&self, file: &str) -> Result<i32> {
+        let line = std::fs::read_to_string(self.state_dir().join(file))?;
         line.split(' ').next().context("a pid")?.parse().context("a pid")
+    }
+
+    /// Pid of the cluster's etcd, not of its supervisor.
+    pub(crate) fn etcd_pid(&self) -> Result<i32> {
+        self.child_of("etcd.pid")
+    }
+
+    /// Runs etcdctl on the cluster's etcd; its standard output.
+    pub(crate) fn etcdctl(&self, arguments: &[&str]) -> Result<String> {
+        let cluster: Value = serde_json::from_slice(&std::fs::read(self.state_dir().join("cluster.json"))?)?;
+        let port = cluster["etcd"]["port"].as_u64().context("the port of etcd")?;
+        let file = |name: &str| self.state_dir().join("etcd/pki").join(name);
+        let mut command = Command::new("etcdctl");
+        command.env("ETCDCTL_API", "3").args(["--endpoints", &format!("https://127.0.0.1:{port}")]);
+        command.arg("--cacert").arg(file("ca.crt")).arg("--cert").arg(file("etcd.crt")).arg("--key").arg(file("etcd.key"));
+        finish(command.args(arguments))
     }
 
     /// Runs a command inside a node's machine; its standard output.
@@ -182,7 +221,7 @@ impl Cluster {
     /// The last lines of every log, for a failed test's message.
     fn logs(&self) -> String {
         let mut all = String::new();
-        let mut files = vec![self.state_dir().join("server/server.log")];
+        let mut files = vec![self.state_dir().join("server/server.log"), self.state_dir().join("etcd/etcd.log")];
         for node in std::fs::read_dir(self.state_dir().join("nodes")).into_iter().flatten().flatten() {
             files.extend(
                 ["machine", "agent", "containerd"].map(|part| node.path().join("machine").join(part).with_extension("log")),

@@ -1,6 +1,6 @@
 //! Exactly one: whatever is deleted, killed or added by hand.
 
-use crate::cluster::{Cluster, kill, project, text};
+use crate::cluster::{Cluster, Store, kill, project, text};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -10,7 +10,16 @@ const NODES: [&str; 3] = ["n1", "n2", "n3"];
 /// Conformance: E1, E4
 #[test]
 fn a_deleted_pod_is_replaced_and_a_killed_process_restarted_in_place() -> Result<()> {
-    let cluster = Cluster::with_fluentd()?;
+    deleted_and_killed(Store::File)
+}
+
+#[test]
+fn on_etcd_too_a_deleted_pod_is_replaced_and_a_killed_process_restarted_in_place() -> Result<()> {
+    deleted_and_killed(Store::Etcd)
+}
+
+fn deleted_and_killed(store: Store) -> Result<()> {
+    let cluster = Cluster::with_fluentd_in(store)?;
     let before = cluster.wait_one_on_each(LABEL, &NODES)?;
     cluster.kubectl(&["-n", "kube-system", "delete", "pod", &before[0].name])?;
     let after = cluster.wait("a replacement", || {
@@ -108,9 +117,22 @@ impl Dice {
 /// Rollout upon rollout, each begun while parts of the cluster die of the one before.
 #[test]
 fn rollouts_among_random_deaths_never_double_a_daemon_and_end_well() -> Result<()> {
-    let cluster = Cluster::with_fluentd()?;
+    deaths_among_rollouts(Cluster::with_fluentd()?, 20, &["server", "agent", "containerd", "process"])
+}
+
+/// The same while etcd dies, too.
+#[test]
+fn on_etcd_rollouts_among_random_deaths_never_double_a_daemon_and_end_well() -> Result<()> {
+    deaths_among_rollouts(
+        Cluster::with_fluentd_in(Store::Etcd)?,
+        8,
+        &["server", "agent", "containerd", "process", "etcd", "etcd"],
+    )
+}
+
+fn deaths_among_rollouts(cluster: Cluster, rounds: usize, victims: &[&str]) -> Result<()> {
     let mut dice = Dice(20);
-    for round in 0..20 {
+    for round in 0..rounds {
         // The server may be the one that is dead.
         let _ = cluster.kubectl_output(&[
             "-n",
@@ -122,8 +144,9 @@ fn rollouts_among_random_deaths_never_double_a_daemon_and_end_well() -> Result<(
         ])?;
         for _ in 0..*dice.roll(&[1, 2, 3]) {
             let node = dice.roll(&NODES);
-            let victim = match *dice.roll(&["server", "agent", "containerd", "process"]) {
+            let victim = match *dice.roll(victims) {
                 "server" => cluster.server_pid(),
+                "etcd" => cluster.etcd_pid(),
                 "process" => cluster.machine(node, &["pkill", "-9", "rsyslogd"]).map(|_| 0),
                 part => cluster.pid(node, part),
             };

@@ -1,7 +1,7 @@
 //! The example on three nodes: log lines of a node arrive from that node's pod, and the manifest's limits are in force.
 
 use crate::bulk::Bulk;
-use crate::cluster::{Cluster, FLUENTD};
+use crate::cluster::{Cluster, FLUENTD, Store};
 use anyhow::{Context, Result, ensure};
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -15,7 +15,16 @@ fn append(file: &Path, line: &str) -> Result<()> {
 /// Conformance: K6
 #[test]
 fn each_node_ships_its_own_logs() -> Result<()> {
-    let cluster = Cluster::with_fluentd()?;
+    ships_its_own_logs(Store::File)
+}
+
+#[test]
+fn each_node_ships_its_own_logs_on_etcd() -> Result<()> {
+    ships_its_own_logs(Store::Etcd)
+}
+
+fn ships_its_own_logs(store: Store) -> Result<()> {
+    let cluster = Cluster::with_fluentd_in(store)?;
     let bulk = Bulk::listen(cluster.gateway()?)?;
     let pods = cluster.wait_one_on_each("name=fluentd-elasticsearch", &["n1", "n2", "n3"])?;
     for pod in &pods {

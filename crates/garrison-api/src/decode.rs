@@ -112,6 +112,15 @@ pub fn configuration(body: &[u8], validation: FieldValidation) -> Result<Decoded
     }
 }
 
+/// Holds an object that did not come with a request to the same rules; unknown fields are dropped.
+///
+/// # Errors
+/// Says what does not fit.
+pub fn fits(api_version: &str, kind: &str, object: &mut Value) -> Result<(), String> {
+    agree_on_kind(api_version, kind, object).map_err(|status| status.message)?;
+    fields::check(&schema::type_name(api_version, kind), object).map(drop)
+}
+
 /// Faults are fatal, warnings or nothing.
 fn settle(object: Value, faults: Vec<String>, validation: FieldValidation) -> Result<Decoded, String> {
     match validation {

@@ -7,6 +7,10 @@ use crate::{
 };
 use garrison_api::Status;
 use http::StatusCode;
+use std::time::Duration;
+
+/// How long the store may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A question to the server about itself.
 struct Check {
@@ -17,6 +21,7 @@ struct Check {
 
 const CHECKS: &[Check] = &[
     Check { name: "ping", only_readiness: false },
+    Check { name: "etcd", only_readiness: false },
     Check { name: "store", only_readiness: false },
     Check { name: "shutdown", only_readiness: true },
 ];
@@ -52,8 +57,15 @@ pub(crate) async fn answer(server: &Server, endpoint: &str, below: &[&str], call
 
 async fn passes(server: &Server, check: &str) -> bool {
     match check {
+        // Named as clients know it, whichever store it is.
+        "etcd" => server.storage().is_serving() && answers(server).await,
         "store" => server.storage().is_serving(),
         "shutdown" => !server.shutdown_started().is_cancelled(),
         _ => true,
     }
+}
+
+/// Whether the store tells its newest revision.
+async fn answers(server: &Server) -> bool {
+    tokio::time::timeout(PATIENCE, server.storage().revision()).await.is_ok_and(|asked| asked.is_ok())
 }

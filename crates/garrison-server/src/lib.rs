@@ -45,5 +45,6 @@ mod write;
 mod tests;
 
 pub use body::Body;
+pub use garrison_store::etcd;
 pub use in_process::InProcess;
 pub use server::{Config, Error, Server};

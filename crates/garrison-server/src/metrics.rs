@@ -153,6 +153,8 @@ async fn write_objects(server: &Server, out: &mut String) {
             line(out, "apiserver_storage_objects", &format!("resource=\"{}\"", storage::collection(resource)), count);
         }
     }
+    head(out, "garrison_store_unreadable_values", "gauge", "Values in the store that are no objects, and are left out.");
+    line(out, "garrison_store_unreadable_values", "", server.storage().store().unreadable());
     head(out, "garrison_store_revision", "counter", "Revision of the newest write.");
     line(out, "garrison_store_revision", "", server.storage().revision().await.unwrap_or(0));
 }

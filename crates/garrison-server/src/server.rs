@@ -13,10 +13,11 @@ use crate::{
     storage::Storage,
     tls::{self, Pki},
 };
-use garrison_api::Status;
+use garrison_api::{Status, resource};
 use garrison_store::{
     Retention,
-    embedded::{Embedded, OpenError},
+    embedded::{self, Embedded},
+    etcd::{self, Etcd},
 };
 use parking_lot::Mutex;
 use std::{
@@ -32,8 +33,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// What a server is told.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it keeps everything: objects, keys, certificates.
+    /// Where it keeps everything: keys, certificates, and objects unless they are in etcd.
     pub data_dir: PathBuf,
+    /// The etcd that objects are kept in.
+    pub etcd: Option<etcd::Config>,
     /// Where it listens. Port 0 takes a free one: see [`Server::address`].
     pub listen: SocketAddr,
     /// Host name or IP under which others reach it; it stands in kubeconfigs and in the certificate.
@@ -55,7 +58,10 @@ pub enum Error {
     },
     /// The store cannot be opened.
     #[error("cannot open the store")]
-    Store(#[from] OpenError),
+    Store(#[from] embedded::OpenError),
+    /// The store in etcd cannot be opened.
+    #[error("cannot open the store in etcd")]
+    Etcd(#[from] etcd::OpenError),
     /// The store failed while serving.
     #[error("the store has stopped: {0}")]
     StoreStopped(Arc<str>),
@@ -112,8 +118,7 @@ impl Server {
         DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(fault)?;
         let listener = listener::bind(config.listen).map_err(|source| Error::Listen { address: config.listen, source })?;
         let address = listener.local_addr().map_err(|source| Error::Listen { address: config.listen, source })?;
-        let store = Embedded::open(&config.data_dir.join("store.redb"), Retention::default())?;
-        let storage = Storage::new(Arc::new(store));
+        let storage = open_storage(&config).await?;
         let names: Vec<String> = config.names.iter().chain([&config.advertise_address]).cloned().collect();
         let pki = Arc::new(tls::load_or_create(&config.data_dir, &names)?);
         let tokens = Arc::new(TokenAuthority::new(pki.service_account_key()).map_err(Error::TokenKey)?);
@@ -226,4 +231,15 @@ impl Server {
     pub(crate) fn shutdown_started(&self) -> CancellationToken {
         self.0.shutdown.clone()
     }
+}
+
+async fn open_storage(config: &Config) -> Result<Storage, Error> {
+    let Some(etcd) = &config.etcd else {
+        let store = Embedded::open(&config.data_dir.join("store.redb"), Retention::default())?;
+        return Ok(Storage::new(Arc::new(store)));
+    };
+    let groups = resource::resources().iter().map(|resource| resource.group);
+    let plain_qualifiers = groups.filter(|group| !group.is_empty() && !group.contains('.')).map(str::to_owned).collect();
+    let store = Etcd::open(etcd::Config { plain_qualifiers, ..etcd.clone() }).await?;
+    Ok(Storage::new(Arc::new(store)))
 }

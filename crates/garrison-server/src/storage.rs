@@ -1,5 +1,6 @@
 //! Objects in the store: how they are kept, under which keys, and what the store's refusals mean to a client.
 
+mod genuine;
 mod object;
 
 pub(crate) use object::StoredObject;
@@ -137,7 +138,10 @@ impl From<WriteError> for Unwritten {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Conflict => Self::Raced,
-            WriteError::Stopped(_) => Self::Refused(Status::unavailable(error.to_string())),
+            WriteError::Unavailable(_) | WriteError::Stopped(_) => Self::Refused(Status::unavailable(error.to_string())),
+            WriteError::Refused(_) => Self::Refused(Status::internal(error)),
+            // The client has to look for himself; it may have been done.
+            WriteError::Uncertain(_) => Self::Refused(Status::timeout(error.to_string(), 1)),
         }
     }
 }
@@ -158,7 +162,7 @@ fn unreadable(error: ReadError) -> Status {
     match error {
         ReadError::Compacted { .. } => Status::expired("The resourceVersion for the provided list or watch is too old."),
         ReadError::Future { current } => too_large(current + 1, current),
-        ReadError::Stopped(_) => unavailable(error),
+        ReadError::Unavailable(_) | ReadError::Stopped(_) => unavailable(error),
     }
 }
 

@@ -34,7 +34,13 @@ pub(crate) struct Cluster {
 }
 
 pub(crate) fn config(dir: &Path) -> Config {
-    Config { data_dir: dir.into(), listen: ([127, 0, 0, 1], 0).into(), advertise_address: "127.0.0.1".into(), names: Vec::new() }
+    Config {
+        data_dir: dir.into(),
+        etcd: None,
+        listen: ([127, 0, 0, 1], 0).into(),
+        advertise_address: "127.0.0.1".into(),
+        names: Vec::new(),
+    }
 }
 
 impl Cluster {

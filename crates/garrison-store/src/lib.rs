@@ -7,9 +7,13 @@
 //! The room knows keys, bytes and revisions. What a value means is the caller's: through [`Record`] he says in which form
 //! values are kept in memory, so that reads and watches hand out that form without copying.
 //!
-//! The doors: [`Store`] (the trait), [`embedded::Embedded`] (a single process on its own disk), [`Watch`], [`Record`].
+//! The doors: [`Store`] (the trait), [`embedded::Embedded`] (a single process on its own disk), [`etcd::Etcd`] (many processes on
+//! an etcd cluster), [`Watch`], [`Record`].
 
+#[cfg(test)]
+mod contract;
 pub mod embedded;
+pub mod etcd;
 mod event;
 mod history;
 mod memory;
@@ -52,7 +56,7 @@ pub enum Durability {
     /// When it is on disk.
     #[default]
     Synced,
-    /// When it is ordered. It reaches the disk within a second or with the next synced write, whichever comes first; a crash
+    /// When it is ordered, in a store that knows a difference. It reaches the disk within a second or with the next synced write, whichever comes first; a crash
     /// in between forgets it, but never gives its revision to another write. For records that are renewed anyway.
     Lazy,
 }
@@ -130,6 +134,15 @@ pub enum WriteError {
     /// What it expected was not so.
     #[error("the record is not as expected")]
     Conflict,
+    /// The store cannot be reached now. Nothing was written.
+    #[error("the store does not answer: {0}")]
+    Unavailable(Arc<str>),
+    /// The store does not want it. Nothing was written.
+    #[error("the store refused: {0}")]
+    Refused(Arc<str>),
+    /// The answer was lost, and it could not be found out whether the write was done.
+    #[error("it is not known whether the write was done: {0}")]
+    Uncertain(Arc<str>),
     /// The store takes no writes any more.
     #[error("the store has stopped: {0}")]
     Stopped(Arc<str>),
@@ -150,6 +163,9 @@ pub enum ReadError {
         /// The newest revision.
         current: Revision,
     },
+    /// The store cannot be reached now, so that nobody knows whether what is in memory is the newest.
+    #[error("the store does not answer: {0}")]
+    Unavailable(Arc<str>),
     /// The store is closed or has failed.
     #[error("the store has stopped: {0}")]
     Stopped(Arc<str>),
@@ -164,13 +180,13 @@ pub trait Store<R: Record>: Send + Sync + 'static {
     /// The newest record under a key, at least as new as every write acknowledged before the call.
     async fn get(&self, key: &str) -> Result<Option<Arc<Entry<R>>>, ReadError>;
 
-    /// Records in order of keys, as of one revision.
+    /// Records in order of keys, as of one revision; the newest is at least as new as every write acknowledged before the call.
     async fn range(&self, range: Range<'_, R>) -> Result<Page<R>, ReadError>;
 
     /// Every event in a scope after revision `from`, in order, none left out and none twice.
     async fn watch(&self, scope: Scope, from: Revision) -> Result<Watch<R>, ReadError>;
 
-    /// The revision of the newest write.
+    /// The revision of the newest write, at least as new as every write acknowledged before the call.
     async fn revision(&self) -> Result<Revision, ReadError>;
 
     /// Waits until the newest write is at least `revision`.
@@ -179,8 +195,13 @@ pub trait Store<R: Record>: Send + Sync + 'static {
     /// Forgets what is older than `revision`.
     async fn compact(&self, revision: Revision) -> Result<(), ReadError>;
 
-    /// Whether writes are taken.
+    /// Whether writes are taken, as far as is known without asking.
     fn is_serving(&self) -> bool;
+
+    /// How many values were found that are no records, and left out.
+    fn unreadable(&self) -> usize {
+        0
+    }
 
     /// Waits until the store has stopped, and says why.
     async fn stopped(&self) -> Arc<str>;

@@ -45,13 +45,15 @@ type Subscription<R> = (VecDeque<Arc<Event<R>>>, mpsc::Receiver<Arc<Event<R>>>);
 impl<R: Record> Memory<R> {
     /// Memory as recovered: the records, and the revision after which new ones come.
     pub(crate) fn new(entries: Vec<Entry<R>>, revision: Revision, retention: Retention) -> Self {
-        let mut state = State { collections: HashMap::new(), revision, floor: revision };
-        for entry in entries {
-            let entry = Arc::new(entry);
-            let collection = state.collection(collection_of(&entry.key));
-            collection.replace(&Arc::clone(&entry.key), Some(entry));
-        }
-        Self { state: RwLock::new(state), newest: watch::Sender::new(revision), stopped: watch::Sender::new(None), retention }
+        let state = RwLock::new(State::new(entries, revision));
+        Self { state, newest: watch::Sender::new(revision), stopped: watch::Sender::new(None), retention }
+    }
+
+    /// Starts anew with what there is at `revision`, when nobody knows what led there. Watches hand out what came before and end.
+    pub(crate) fn replace(&self, entries: Vec<Entry<R>>, revision: Revision) {
+        let mut state = self.state.write();
+        *state = State::new(entries, revision);
+        self.newest.send_replace(revision);
     }
 
     pub(crate) fn revision(&self) -> Revision {
@@ -90,10 +92,13 @@ impl<R: Record> Memory<R> {
         stopped.wait_for(Option::is_some).await.ok().and_then(|why| why.clone()).unwrap_or_default()
     }
 
-    /// Makes events true and tells the watchers, in order.
+    /// Makes events true and tells the watchers, in order. Those of one revision come together.
     pub(crate) fn apply(&self, events: &[Arc<Event<R>>]) {
         let now = Instant::now();
         let mut state = self.state.write();
+        for together in events.chunk_by(|one, next| one.revision == next.revision).filter(|together| together.len() > 1) {
+            state.make_room(together);
+        }
         for event in events {
             let collection = state.collection(collection_of(&event.key));
             collection.replace(&event.key, event.current.clone());
@@ -102,6 +107,23 @@ impl<R: Record> Memory<R> {
             state.revision = event.revision;
         }
         self.newest.send_replace(state.revision);
+    }
+
+    /// All events up to `revision` have been applied, also if none was of it.
+    pub(crate) fn advance(&self, revision: Revision) {
+        let mut state = self.state.write();
+        state.revision = state.revision.max(revision);
+        self.newest.send_replace(state.revision);
+    }
+
+    /// What has happened to a record after `revision`; `None` when history does not reach back to it.
+    pub(crate) fn events_of(&self, key: &str, revision: Revision) -> Option<Vec<Arc<Event<R>>>> {
+        let state = self.state.read();
+        let Some(collection) = state.collections.get(collection_of(key)) else {
+            return (revision >= state.floor).then(Vec::new);
+        };
+        let kept = revision >= collection.history.floor();
+        kept.then(|| collection.history.after(revision).filter(|event| &*event.key == key).cloned().collect())
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Arc<Entry<R>>> {
@@ -157,6 +179,23 @@ impl<R: Record> Memory<R> {
 }
 
 impl<R: Record> State<R> {
+    fn new(entries: Vec<Entry<R>>, revision: Revision) -> Self {
+        let mut state = Self { collections: HashMap::new(), revision, floor: revision };
+        for entry in entries {
+            let entry = Arc::new(entry);
+            let collection = state.collection(collection_of(&entry.key));
+            collection.replace(&Arc::clone(&entry.key), Some(entry));
+        }
+        state
+    }
+
+    /// Sees to it that every listener gets all events of a revision or none: he continues after revisions, not within one.
+    fn make_room(&mut self, together: &[Arc<Event<R>>]) {
+        for event in together {
+            self.collection(collection_of(&event.key)).fanout.keep_those_with_room(together.len());
+        }
+    }
+
     fn collection(&mut self, name: &str) -> &mut Collection<R> {
         if !self.collections.contains_key(name) {
             self.collections.insert(name.into(), Collection::new(self.floor));

@@ -77,6 +77,15 @@ impl<R: Record> Fanout<R> {
         receiver
     }
 
+    /// Cuts off whoever has no room left for so many events.
+    pub(crate) fn keep_those_with_room(&mut self, events: usize) {
+        for listeners in [&mut self.by_path, &mut self.by_term] {
+            for list in listeners.values_mut() {
+                list.retain(|listener| listener.capacity() >= events);
+            }
+        }
+    }
+
     /// Hands an event to everybody whose scope covers it. Whoever has no room left loses his live stream.
     pub(crate) fn publish(&mut self, event: &Arc<Event<R>>) {
         let key = &*event.key;

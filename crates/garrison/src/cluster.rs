@@ -12,6 +12,7 @@
 pub(crate) mod cgroup;
 pub(crate) mod commands;
 pub(crate) mod down;
+pub(crate) mod etcd;
 pub(crate) mod machine;
 pub(crate) mod machine_init;
 pub(crate) mod network;

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod controller;
 mod duration;
+mod etcd;
 mod limits;
 pub(crate) mod pause;
 pub(crate) mod server;

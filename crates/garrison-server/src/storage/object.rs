@@ -121,7 +121,8 @@ impl Record for StoredObject {
         let collection = key.split('/').next().unwrap_or_default();
         let kind = resource::resources().iter().find(|resource| super::collection(resource) == collection);
         let kind = kind.ok_or_else(|| format!("this program does not know {collection}"))?;
-        let object: Value = serde_json::from_slice(&value).map_err(|error| error.to_string())?;
+        let mut object: Value = serde_json::from_slice(&value).map_err(|error| error.to_string())?;
+        super::genuine::check(kind, key, &mut object)?;
         Self::new(kind, &object)
     }
 

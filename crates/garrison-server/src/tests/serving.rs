@@ -68,16 +68,16 @@ async fn groups_are_told_in_the_form_that_is_asked_for() {
 #[tokio::test]
 async fn health_is_told() {
     let cluster = Cluster::new().await;
-    for path in ["/healthz", "/livez", "/readyz", "/readyz/store", "/livez?exclude=store"] {
+    for path in ["/healthz", "/livez", "/readyz", "/readyz/store", "/readyz/etcd", "/livez?exclude=store"] {
         assert_eq!(cluster.check(&format!("GET {path}"), Value::Null, 200).await, "ok", "{path}");
     }
     let verbose = cluster.check("GET /readyz?verbose", Value::Null, 200).await;
-    assert_eq!(verbose, "[+]ping ok\n[+]store ok\n[+]shutdown ok\nreadyz check passed\n");
+    assert_eq!(verbose, "[+]ping ok\n[+]etcd ok\n[+]store ok\n[+]shutdown ok\nreadyz check passed\n");
     cluster.check("GET /livez/shutdown", Value::Null, 404).await;
     cluster.server.storage().store().close().await;
     let failed = cluster.check("GET /livez", Value::Null, 500).await;
-    assert_eq!(failed, "[+]ping ok\n[-]store failed: reason withheld\nlivez check failed\n");
-    cluster.check("GET /livez?exclude=store", Value::Null, 200).await;
+    assert_eq!(failed, "[+]ping ok\n[-]etcd failed: reason withheld\n[-]store failed: reason withheld\nlivez check failed\n");
+    cluster.check("GET /livez?exclude=store&exclude=etcd", Value::Null, 200).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! The embedded store on a real disk: order, durability, recovery, faults.
 
 use super::*;
-use crate::{Change, Durability, Expect, memory::tests::Text};
+use crate::{
+    Change, Durability, Expect,
+    contract::{self, Place, contents, delete, lazy, put},
+    memory::tests::Text,
+};
 use bytes::Bytes;
 use std::{
     collections::HashMap,
@@ -14,73 +18,36 @@ fn open(path: &Path) -> Embedded<Text> {
     Embedded::open(path, Retention::default()).unwrap()
 }
 
-fn put(key: &str, text: &str, expect: Expect, durability: Durability) -> Write<Text> {
-    let value = text.to_owned().into();
-    Write { key: key.into(), expect, change: Change::Put { value, record: Text::new(text) }, durability }
-}
+struct Disk(tempfile::TempDir);
 
-fn delete(key: &str, revision: Revision) -> Write<Text> {
-    Write { key: key.into(), expect: Expect::Revision(revision), change: Change::Delete, durability: Durability::Synced }
-}
-
-async fn contents(store: &Embedded<Text>, prefix: &str) -> Vec<(String, String, Revision, Revision)> {
-    let range = Range { prefix, term: None, start: "", filter: None, limit: 0, at: None };
-    let page = store.range(range).await.unwrap();
-    page.entries.iter().map(|e| (e.key.to_string(), e.record.text.clone(), e.created, e.record.revision)).collect()
-}
-
-#[tokio::test]
-async fn a_write_is_done_only_as_expected() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(&dir.path().join("store"));
-    let write = async |write| store.write(write).await.map(|event| event.revision);
-    assert_eq!(write(put("c/a", "1", Expect::Absent, Durability::Synced)).await, Ok(1));
-    assert_eq!(write(put("c/a", "2", Expect::Absent, Durability::Synced)).await, Err(WriteError::Conflict));
-    assert_eq!(write(put("c/a", "2", Expect::Revision(1), Durability::Lazy)).await, Ok(2));
-    assert_eq!(write(put("c/a", "3", Expect::Revision(1), Durability::Synced)).await, Err(WriteError::Conflict));
-    assert_eq!(write(delete("c/a", 1)).await, Err(WriteError::Conflict));
-    assert_eq!(write(delete("c/b", 1)).await, Err(WriteError::Conflict));
-    assert_eq!(contents(&store, "c/").await, [("c/a".into(), "2".into(), 1, 2)]);
-    assert_eq!(write(delete("c/a", 2)).await, Ok(3));
-    assert_eq!(contents(&store, "c/").await, []);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_many_at_once_one_wins_and_revisions_have_no_gap() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Arc::new(open(&dir.path().join("store")));
-    let mut watch = store.watch(Scope::Prefix("c/".into()), 0).await.unwrap();
-    let writers: Vec<_> = (0..64)
-        .map(|n| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move {
-                let own = store.write(put(&format!("c/own{n}"), "x", Expect::Absent, Durability::Synced)).await.is_ok();
-                let shared = store.write(put("c/shared", "x", Expect::Absent, Durability::Synced)).await.is_ok();
-                (own, shared)
-            })
-        })
-        .collect();
-    let mut winners = 0;
-    for writer in writers {
-        let (own, shared) = writer.await.unwrap();
-        assert!(own);
-        winners += usize::from(shared);
+impl Place for Disk {
+    async fn make() -> Self {
+        Self(tempfile::tempdir().unwrap())
     }
-    assert_eq!((winners, store.revision().await), (1, Ok(65)));
-    for revision in 1..=65 {
-        assert_eq!(watch.next().await.unwrap().revision, revision);
+
+    async fn open(&self) -> Arc<dyn Store<Text>> {
+        // The thread that had the file open may still be about to close it.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match Embedded::open(&self.0.path().join("store"), Retention::default()) {
+                Err(OpenError::Locked { .. }) if Instant::now() < deadline => tokio::task::yield_now().await,
+                opened => return Arc::new(opened.unwrap()),
+            }
+        }
     }
 }
+
+contract::tests!(Disk);
 
 #[tokio::test]
 async fn a_clean_restart_continues_without_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let store = open(&path);
-    store.write(put("c/a", "1", Expect::Absent, Durability::Synced)).await.unwrap();
-    store.write(put("c/a", "2", Expect::Revision(1), Durability::Lazy)).await.unwrap();
+    store.write(put("c/a", "1", Expect::Absent)).await.unwrap();
+    store.write(lazy(put("c/a", "2", Expect::Revision(1)))).await.unwrap();
     store.close().await;
-    let refused = store.write(put("c/b", "1", Expect::Absent, Durability::Synced)).await.map(|event| event.revision);
+    let refused = store.write(put("c/b", "1", Expect::Absent)).await.map(|event| event.revision);
     assert_eq!(refused, Err(WriteError::Stopped("closed".into())));
     drop(store);
     let store = open(&path);
@@ -95,7 +62,7 @@ async fn what_cannot_be_opened_says_why() {
     let path = dir.path().join("store");
     let fault = |path: &Path| Embedded::<Text>::open(path, Retention::default()).map(drop).unwrap_err();
     let first = open(&path);
-    first.write(put("c/a", "1", Expect::Absent, Durability::Synced)).await.unwrap();
+    first.write(put("c/a", "1", Expect::Absent)).await.unwrap();
     assert!(matches!(fault(&path), OpenError::Locked { .. }), "{:?}", fault(&path));
     first.close().await;
     assert!(matches!(fault(dir.path()), OpenError::Io { .. }), "{:?}", fault(dir.path()));
@@ -117,7 +84,7 @@ async fn damage_is_found_at_the_start_or_does_no_harm() {
     let path = dir.path().join("store");
     let store = open(&path);
     for n in 0..200 {
-        store.write(put(&format!("c/{n:03}"), &"text ".repeat(n), Expect::Absent, Durability::Synced)).await.unwrap();
+        store.write(put(&format!("c/{n:03}"), &"text ".repeat(n), Expect::Absent)).await.unwrap();
     }
     let whole = contents(&store, "c/").await;
     store.close().await;
@@ -193,7 +160,7 @@ async fn count_up(store: Arc<Embedded<Text>>, writer: usize, durability: Durabil
         let entry = store.get(&key).await.unwrap();
         let expect = entry.as_ref().map_or(Expect::Absent, |entry| Expect::Revision(entry.revision));
         let number: u64 = entry.map_or(0, |entry| entry.record.text.parse().unwrap());
-        let event = store.write(put(&key, &(number + 1).to_string(), expect, durability)).await.unwrap();
+        let event = store.write(Write { durability, ..put(&key, &(number + 1).to_string(), expect) }).await.unwrap();
         let mut out = std::io::stdout().lock();
         writeln!(out, "ack {writer} {} {}", number + 1, event.revision).unwrap();
         out.flush().unwrap();

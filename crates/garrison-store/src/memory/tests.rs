@@ -201,6 +201,44 @@ async fn a_slow_watcher_continues_from_history_while_it_lasts() {
     assert!(watches.iter().all(|(seen, expected)| seen == expected), "{watches:?}");
 }
 
+fn made(revision: Revision, key: &str) -> Arc<Event<Text>> {
+    let entry = Entry { key: key.into(), created: revision, revision, record: Text::new("t") };
+    Arc::new(Event::new(revision, key.into(), Some(Arc::new(entry)), None))
+}
+
+#[tokio::test]
+async fn a_slow_watcher_misses_nothing_of_a_revision_with_several_events() {
+    // The queue of a watcher has room for the first of the two last events, but not for both.
+    const BEFORE: u64 = 4095;
+    let memory = Arc::new(Memory::new(Vec::new(), 0, Retention::default()));
+    let mut watch = Watch::new(Arc::clone(&memory), Scope::Prefix("c/".into()), 0).unwrap();
+    for revision in 1..=BEFORE {
+        memory.apply(&[made(revision, &format!("c/{revision}"))]);
+    }
+    memory.apply(&[made(BEFORE + 1, "c/a"), made(BEFORE + 1, "d/x"), made(BEFORE + 1, "c/b")]);
+    let mut last = Vec::new();
+    while watch.progress().is_none() {
+        last.push(watch.next().await.unwrap().key.to_string());
+    }
+    assert_eq!((last.len() as u64, &last[last.len() - 2..]), (BEFORE + 2, &["c/a".to_owned(), "c/b".to_owned()][..]));
+}
+
+#[tokio::test]
+async fn a_new_start_ends_watches_after_what_came_before() {
+    let memory = Arc::new(Memory::new(Vec::new(), 0, Retention::default()));
+    let mut watch = Watch::new(Arc::clone(&memory), Scope::Prefix("c/".into()), 0).unwrap();
+    memory.apply(&[made(1, "c/a")]);
+    memory.replace(vec![Entry { key: "c/b".into(), created: 4, revision: 5, record: Text::new("t") }], 7);
+    assert_eq!(watch.next().await.unwrap().revision, 1);
+    assert_eq!(watch.next().await.map(drop), Err(ReadError::Compacted { oldest: 7 }));
+    assert_eq!((memory.revision(), memory.get("c/a").is_none(), memory.get("c/b").is_some()), (7, true, true));
+    let mut watch = Watch::new(Arc::clone(&memory), Scope::Prefix("c/".into()), 7).unwrap();
+    memory.advance(9);
+    assert_eq!(watch.progress(), Some(9));
+    memory.advance(8);
+    assert_eq!(memory.revision(), 9);
+}
+
 #[tokio::test]
 async fn what_is_gone_and_what_is_to_come_is_refused() {
     let mut modelled = Modelled::new(Retention::default());

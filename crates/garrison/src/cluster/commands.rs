@@ -56,6 +56,9 @@ pub(crate) struct Up {
     /// What runs the pods
     #[arg(long, value_enum)]
     runtime: Option<Runtime>,
+    /// Keep the objects in an etcd of the cluster's own; it is started from the PATH
+    #[arg(long)]
+    etcd: bool,
     /// A flag for the server, such as --server-flag=--node-monitor-grace-period=20s; may be repeated
     #[arg(long = "server-flag", value_name = "FLAG", allow_hyphen_values = true)]
     server_flags: Vec<String>,
@@ -123,6 +126,7 @@ impl Up {
             listen: self.listen,
             network: !self.without_network,
             runtime: self.runtime,
+            etcd: self.etcd,
             server_flags: self.server_flags,
             json: self.output.is_some(),
         };

@@ -16,8 +16,10 @@ pub(crate) fn down(state: StateDir) -> Result<()> {
         None
     });
     let id = state.id();
-    if let Some(supervisor) = Process::read(&state.root().join("server.pid")) {
-        supervisor.end(Duration::from_secs(10));
+    for pid_file in ["server.pid", "etcd.pid"] {
+        if let Some(supervisor) = Process::read(&state.root().join(pid_file)) {
+            supervisor.end(Duration::from_secs(10));
+        }
     }
     if let Ok(nodes) = fs::read_dir(state.root().join("nodes")) {
         for node in nodes.flatten() {
@@ -51,13 +53,14 @@ fn nameless(id: String) -> Cluster {
         listen: (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
         kubeconfig: "/nonexistent".into(),
         images: None,
+        etcd: None,
         nodes: Default::default(),
         ip_forward_before: None,
     }
 }
 
-/// A server whose supervisor was killed goes on alone: it holds the store's lock and must end before another starts.
-pub(crate) fn end_strays_of_server(cluster: &Cluster, data_dir: &Path) {
+/// A server or etcd whose supervisor was killed goes on alone: it holds its data's lock and must end before another starts.
+pub(crate) fn end_strays_of(cluster: &Cluster, data_dir: &Path) {
     for stray in process::strays(&cluster.id) {
         let command = fs::read(format!("/proc/{}/cmdline", stray.pid)).unwrap_or_default();
         if command.split(|byte| *byte == 0).any(|word| word == data_dir.as_os_str().as_encoded_bytes()) {

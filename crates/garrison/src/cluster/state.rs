@@ -32,6 +32,13 @@ pub(crate) struct Node {
     pub(crate) stopped: bool,
 }
 
+/// The cluster's own etcd, on the loopback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Etcd {
+    pub(crate) port: u16,
+    pub(crate) peer_port: u16,
+}
+
 /// The cluster as it should be; kept as `cluster.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cluster {
@@ -44,6 +51,9 @@ pub(crate) struct Cluster {
     pub(crate) listen: SocketAddr,
     pub(crate) kubeconfig: PathBuf,
     pub(crate) images: Option<PathBuf>,
+    /// Where objects are kept, unless in a file.
+    #[serde(default)]
+    pub(crate) etcd: Option<Etcd>,
     pub(crate) nodes: BTreeMap<String, Node>,
     /// Value of `net.ipv4.ip_forward` before the first `up`, to be put back by `down`.
     #[serde(default)]
@@ -208,6 +218,7 @@ mod tests {
             listen: "10.201.7.1:6443".parse().expect("an address"),
             kubeconfig: "kubeconfig".into(),
             images: None,
+            etcd: None,
             nodes: BTreeMap::new(),
             ip_forward_before: None,
         };

@@ -3,7 +3,7 @@
 use super::machine;
 use super::process::{Process, wait_until};
 use super::state::{Cluster, Runtime, StateDir};
-use super::{cgroup, network, node, preflight, supervise};
+use super::{cgroup, etcd, network, node, preflight, supervise};
 use crate::{apply, coverage};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,6 +24,7 @@ pub(crate) struct Request {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) network: bool,
     pub(crate) runtime: Option<Runtime>,
+    pub(crate) etcd: bool,
     pub(crate) server_flags: Vec<String>,
     pub(crate) json: bool,
 }
@@ -75,7 +76,9 @@ pub(crate) fn up(state: &StateDir, request: &Request) -> Result<()> {
     }
     state.save(&cluster)?;
     progress.now("starting the control plane");
-    start_control_plane(state, &cluster, &request.server_flags)?;
+    let mut server_flags = cluster.etcd.map_or_else(|| Ok(Vec::new()), |etcd| etcd::start(state, &cluster, etcd))?;
+    server_flags.extend_from_slice(&request.server_flags);
+    start_control_plane(state, &cluster, &server_flags)?;
     progress.done(&format!("control plane answers at {}", cluster.server_url()));
 
     let count = request.nodes.unwrap_or(cluster.nodes.len().max(1));
@@ -123,6 +126,7 @@ fn adopt(mut cluster: Cluster, request: &Request) -> Result<Cluster> {
     if request.listen.is_some_and(|listen| listen != cluster.listen) {
         bail!("this cluster's API server listens on {}; `garrison down` it first to move it", cluster.listen);
     }
+    etcd::check_unchanged(&cluster, request.etcd)?;
     if let Some(images) = &request.images {
         cluster.images = Some(absolute(images)?);
     }
@@ -154,6 +158,7 @@ fn create(state: &StateDir, request: &Request) -> Result<Cluster> {
         listen: request.listen.unwrap_or(listen),
         kubeconfig: absolute(&kubeconfig)?,
         images: request.images.as_deref().map(absolute).transpose()?,
+        etcd: request.etcd.then(etcd::choose).transpose()?,
         nodes: Default::default(),
         ip_forward_before: None,
     })
@@ -176,7 +181,7 @@ pub(crate) fn start_control_plane(state: &StateDir, cluster: &Cluster, flags: &[
     let pid_file = state.root().join("server.pid");
     let log = directory.join("server.log");
     if Process::read(&pid_file).is_none() {
-        super::down::end_strays_of_server(cluster, &directory);
+        super::down::end_strays_of(cluster, &directory);
         preflight::check_listen(cluster)?;
         let mut command = vec![supervise::own_program()?.display().to_string(), "server".into()];
         for (flag, value) in [
@@ -204,8 +209,11 @@ fn how_to_go_on(state: &StateDir, cluster: &Cluster) -> String {
     let program = supervise::own_program().map_or_else(|_| "garrison".into(), |path| path.display().to_string());
     let state_flag =
         if state.root() == StateDir::default_path() { String::new() } else { format!(" --state-dir {}", state.root().display()) };
+    let store = cluster
+        .etcd
+        .map_or_else(String::new, |etcd| format!("\n\nIts objects are in etcd:\n  {}", etcd::how_to_look(state, etcd)));
     format!(
-        "\nThe cluster keeps running. Use it:\n  export KUBECONFIG={}\n  kubectl get daemonsets,pods -A -o wide\n\nA node joins and leaves:\n  {program} node add n{}{state_flag}\n  {program} node remove n1{state_flag}\n\nStop it and leave no trace:\n  {program} down{state_flag}",
+        "\nThe cluster keeps running. Use it:\n  export KUBECONFIG={}\n  kubectl get daemonsets,pods -A -o wide{store}\n\nA node joins and leaves:\n  {program} node add n{}{state_flag}\n  {program} node remove n1{state_flag}\n\nStop it and leave no trace:\n  {program} down{state_flag}",
         cluster.kubeconfig.display(),
         cluster.nodes.len() + 1,
     )

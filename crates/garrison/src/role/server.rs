@@ -2,7 +2,7 @@
 //!
 //! The loops' client calls the server's router as a function; they would run unchanged against any other cluster.
 
-use super::{duration::duration, limits::LimitArgs};
+use super::{duration::duration, etcd::EtcdArgs, limits::LimitArgs};
 use anyhow::{Context, Result};
 use garrison_controllers::selection::Selection;
 use garrison_server::Server;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServerArgs {
-    /// Where objects, keys and the join token are kept
+    /// Where keys and the join token are kept, and objects unless they are in etcd
     #[arg(long, value_name = "DIR", default_value = "/var/lib/garrison/server")]
     data_dir: PathBuf,
     /// Where the API listens
@@ -44,6 +44,8 @@ pub(crate) struct ServerArgs {
     /// Prefix length of one node's share of it
     #[arg(long, value_name = "BITS", default_value_t = 24)]
     node_cidr_mask_size: u8,
+    #[command(flatten)]
+    etcd: EtcdArgs,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -72,6 +74,7 @@ impl ServerArgs {
             .unwrap_or_else(|| if self.listen.ip().is_unspecified() { own_address() } else { self.listen.ip() });
         let config = garrison_server::Config {
             data_dir: self.data_dir,
+            etcd: self.etcd.config()?,
             listen: self.listen,
             advertise_address: advertise.to_string(),
             names: self.names,
