@@ -78,6 +78,10 @@ impl NodeProxy {
         let action = Action::of(subresource).ok_or_else(Status::no_such_path)?;
         let query = request.uri().query().unwrap_or_default();
         let manner = Manner::of(action, request.headers(), query)?;
+        if manner != Manner::Pipe {
+            // A handshake that cannot be completed must not begin anything on the node.
+            manner.answer(request.headers(), &HeaderMap::new())?;
+        }
         let object = self.objects.find("pods", namespace, pod).await.ok_or_else(|| Status::not_found("", "pods", pod))?;
         let path = target::path(action, &object, query)?;
         let node = object["spec"]["nodeName"].as_str().unwrap_or_default();

@@ -105,7 +105,12 @@ async fn a_node_that_breaks_off_is_told_of() {
 
 #[tokio::test]
 async fn refusals_come_before_the_switch() {
-    let room = room("n1").await;
+    let mut room = room("n1").await;
+    let incomplete = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                      Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n";
+    let refused = room.refusal("GET /a/p/exec?command=spdy&stdout=1", incomplete).await;
+    assert_eq!(refused, (400, "missing or bad WebSocket key".into()));
+    assert!(room.asked.try_recv().is_err(), "the node is left alone");
     for (path, code) in [
         ("/a/gone/exec?command=ls", 404),
         ("/a/p/exec?command=ls&container=x", 400),
