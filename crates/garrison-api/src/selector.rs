@@ -142,6 +142,13 @@ impl Fields {
         Ok(Self { terms })
     }
 
+    /// The same with one more field that must have a value.
+    #[must_use]
+    pub fn and_equal(mut self, label: &str, value: &str) -> Self {
+        self.terms.push((label.into(), true, value.into()));
+        self
+    }
+
     /// The terms: field label, whether it must equal, value.
     pub fn terms(&self) -> &[(String, bool, String)] {
         &self.terms

@@ -86,7 +86,10 @@ impl Storage {
 
     /// Events of a scope after a revision.
     pub(crate) async fn watch(&self, scope: Scope, from: Revision) -> Result<Watch<StoredObject>, Status> {
-        self.store.watch(scope, from).await.map_err(unreadable)
+        self.store.watch(scope, from).await.map_err(|error| match error {
+            ReadError::Compacted { oldest } => Status::expired(format!("too old resource version: {from} ({oldest})")),
+            other => unreadable(other),
+        })
     }
 
     /// Whether the store takes writes.
@@ -141,7 +144,7 @@ fn unavailable(error: ReadError) -> Status {
 
 fn unreadable(error: ReadError) -> Status {
     match error {
-        ReadError::Compacted { .. } => Status::expired("The resourceVersion for the provided list or watch is too old."),
+        ReadError::Compacted { .. } => Status::expired("The resourceVersion for the provided list is too old."),
         ReadError::Future { current } => too_large(current + 1, current),
         ReadError::Stopped(_) => unavailable(error),
     }

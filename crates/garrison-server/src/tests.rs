@@ -10,6 +10,7 @@ mod objects;
 mod protobuf;
 mod serving;
 mod subresources;
+mod versions;
 mod watches;
 
 use crate::{Body, Config, Server, body, identity::User};

@@ -23,6 +23,11 @@ impl Selection {
         let resource = target.resource();
         let labels = labels.map(Labels::parse).transpose()?.unwrap_or_default();
         let fields = fields.map(|text| Fields::parse(resource, text)).transpose()?.unwrap_or_default();
+        // Only the old paths of watches name one object.
+        let fields = match &target.name {
+            Some(name) if target.watch => fields.and_equal("metadata.name", name),
+            _ => fields,
+        };
         let namespace = target.namespace().or_else(|| equals(&fields, "metadata.namespace").filter(|_| resource.namespaced));
         let prefix = storage::prefix(resource, namespace.filter(|namespace| !namespace.is_empty()));
         Ok(Self { resource, prefix, labels, fields })
