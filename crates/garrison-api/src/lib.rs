@@ -7,6 +7,7 @@
 //! - [`decode`]: bytes of a request body (JSON, YAML, protobuf) to a JSON value, with strict field validation.
 //! - [`encode`]: a JSON value to protobuf, for clients that ask for it.
 //! - [`prepare`]: the one way to a storable object: default, reset what a caller may not set, validate, generation.
+//! - [`event`]: events in the two versions of which each is the other's.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`selector`]: label and field selectors.
 //! - [`scale`]: the number of replicas, in the form that all kinds with replicas share.
@@ -18,6 +19,7 @@ pub mod decode;
 pub mod defaults;
 pub mod discovery;
 pub mod encode;
+pub mod event;
 pub mod names;
 pub mod openapi;
 pub mod patch;

@@ -80,6 +80,7 @@ fn refuse(resource: &Resource, object: &Value, faults: Vec<crate::status_error::
         return Ok(());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let resource = resource.kept_as().unwrap_or(resource);
     Err(Status::invalid(resource.group, resource.kind, name, faults))
 }
 

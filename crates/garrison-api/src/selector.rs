@@ -149,6 +149,13 @@ impl Fields {
         self
     }
 
+    /// The same with every label under another name.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        self.terms.iter_mut().for_each(|(label, ..)| *label = name(label));
+        self
+    }
+
     /// The terms: field label, whether it must equal, value.
     pub fn terms(&self) -> &[(String, bool, String)] {
         &self.terms

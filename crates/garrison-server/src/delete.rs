@@ -47,7 +47,7 @@ pub(crate) async fn delete(server: &Server, call: &Call, target: &Target, body: 
             respond::success(StatusCode::OK, form.encoding(), Some(details))
         }
         Deleted::Gone(object) | Deleted::Marked(object) => {
-            write::answer(StatusCode::OK, form, &Written { object, warnings: Vec::new() })
+            write::answer(StatusCode::OK, form, target, &Written { object, warnings: Vec::new() })
         }
     })
 }

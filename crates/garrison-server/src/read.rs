@@ -32,7 +32,11 @@ pub(crate) async fn get(server: &Server, call: &Call, target: &Target) -> Result
     restrict_node_to_used(server, call, target).await?;
     let stored = server.storage().get(target.resource(), target.namespace(), target.name()?).await?;
     restrict_node_to(call, &stored)?;
-    Ok(respond::bytes(StatusCode::OK, form.encoding().media_type(), form.object(&stored.record, Timestamp::now())))
+    Ok(respond::bytes(
+        StatusCode::OK,
+        form.encoding().media_type(),
+        form.object(&stored.record.seen_as(target.resource()), Timestamp::now()),
+    ))
 }
 
 /// Refuses a node's request that is about an object of another node.
@@ -130,8 +134,9 @@ pub(crate) async fn list_of(
     let size = entries.iter().map(|entry| entry.record.bytes().len()).sum();
     let now = Timestamp::now();
     let mut between = "";
-    let items =
-        entries.into_iter().flat_map(move |entry| [std::mem::replace(&mut between, ",").into(), form.item(&entry.record, now)]);
+    let items = entries
+        .into_iter()
+        .flat_map(move |entry| [std::mem::replace(&mut between, ",").into(), form.item(&entry.record.seen_as(resource), now)]);
     respond::parts(&call.headers, JSON, size, [head].into_iter().chain(items).chain(["]}".into()]))
 }
 
@@ -146,7 +151,7 @@ async fn list_of_messages(
     let now = Timestamp::now();
     let mut items = Vec::with_capacity(entries.len());
     for batch in entries.chunks(BATCH) {
-        items.extend(batch.iter().map(|entry| form.item(&entry.record, now)));
+        items.extend(batch.iter().map(|entry| form.item(&entry.record.seen_as(resource), now)));
         tokio::task::yield_now().await;
     }
     let (version, kind) = form.list_kind(resource);

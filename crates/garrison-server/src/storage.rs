@@ -51,6 +51,7 @@ impl Storage {
     /// The object, or 404.
     pub(crate) async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Stored, Status> {
         let found = self.find(resource, namespace, name).await?;
+        let resource = resource.kept_as().unwrap_or(resource);
         found.ok_or_else(|| Status::not_found(resource.group, resource.plural, name))
     }
 
@@ -155,8 +156,9 @@ fn too_large(revision: Revision, current: Revision) -> Status {
     Status::timeout(message, 1).with_cause("ResourceVersionTooLarge", "Too large resource version", "")
 }
 
-/// The collection of a kind: its plural, qualified by its group. Versions of a group share it.
+/// The collection of a kind: its plural, qualified by its group. Versions of a group share it, and so do the faces of events.
 pub(crate) fn collection(resource: &Resource) -> String {
+    let resource = resource.kept_as().unwrap_or(resource);
     match resource.group {
         "" => resource.plural.into(),
         group => format!("{}.{group}", resource.plural),

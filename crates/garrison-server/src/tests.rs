@@ -4,6 +4,7 @@ mod admission;
 mod client;
 mod companions;
 mod daemon_sets;
+mod events;
 mod lists;
 mod nodes;
 mod objects;

@@ -256,6 +256,27 @@ pub(super) const ROWS: &[Resource] = &[
         ..BASE
     },
     Resource {
+        group: "events.k8s.io",
+        kind: "Event",
+        plural: "events",
+        singular: "event",
+        short_names: &["ev"],
+        selectable_fields: &[
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reason",
+            "reportingController",
+            "type",
+        ],
+        field: fields::path,
+        ..BASE
+    },
+    Resource {
         group: "batch",
         kind: "CronJob",
         plural: "cronjobs",

@@ -209,7 +209,8 @@ impl Feed {
     fn write_object(&mut self, kind: &str, object: &StoredObject, now: Timestamp, out: &mut BytesMut) {
         let first = std::mem::replace(&mut self.first, false);
         let form = self.settings.form;
-        write(form.encoding(), out, kind, &form.event(object, first, now));
+        let object = object.seen_as(self.selection.resource());
+        write(form.encoding(), out, kind, &form.event(&object, first, now));
     }
 
     fn write_bookmark(&mut self, out: &mut BytesMut) {
