@@ -3,6 +3,7 @@
 mod companions;
 mod controller;
 mod daemon_sets;
+mod drain;
 mod server;
 
 use anyhow::{Context, Result, ensure};

@@ -4,6 +4,7 @@ mod parse;
 
 use crate::{resource::Resource, status_error::Status};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -98,6 +99,12 @@ impl Labels {
             });
         }
         Ok(Self { requirements })
+    }
+
+    /// Reads a `LabelSelector` as JSON; `None` where there is none, or none that can be read.
+    pub fn of_json(selector: &Value) -> Option<Self> {
+        let selector = meta::LabelSelector::deserialize(selector).ok()?;
+        Self::from_object(&selector).ok()
     }
 
     /// Whether it has no requirement.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 /// The loops, by name.
-pub const LOOPS: [&str; 9] = [
+pub const LOOPS: [&str; 10] = [
     "daemonset",
     "scheduler",
     "node-lifecycle",
@@ -13,6 +13,7 @@ pub const LOOPS: [&str; 9] = [
     "namespace",
     "service-account",
     "node-ipam",
+    "disruption",
 ];
 
 /// The loops that run; all unless said otherwise.

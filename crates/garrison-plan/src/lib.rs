@@ -8,6 +8,7 @@
 //! - [`daemonset`]: what one DaemonSet needs now, node by node.
 //! - [`schedule`]: which node an unbound pod gets.
 //! - [`node_lifecycle`]: health, conditions, taints, eviction.
+//! - [`disruption`]: how many pods of a budget may be evicted.
 //! - [`garbage`]: orphans, owner references, pods of vanished nodes.
 //! - [`election`]: who of several controllers leads.
 //! - [`pod`]: one pod on one node, as the agent sees it.
@@ -15,6 +16,7 @@
 
 pub mod backoff;
 pub mod daemonset;
+pub mod disruption;
 pub mod election;
 pub mod garbage;
 pub mod node_lifecycle;

@@ -5,6 +5,7 @@ mod client;
 mod companions;
 mod daemon_sets;
 mod events;
+mod evictions;
 mod lists;
 mod nodes;
 mod objects;

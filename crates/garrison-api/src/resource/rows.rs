@@ -328,7 +328,6 @@ pub(super) const ROWS: &[Resource] = &[
         subresources: &[sub("status", "", "PodDisruptionBudget", STATUS)],
         unconditional_update: false,
         has_status: true,
-        stored_only: "disruption budgets are stored, evictions do not heed them",
         ..BASE
     },
     Resource {

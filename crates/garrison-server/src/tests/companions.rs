@@ -30,7 +30,6 @@ fn small(kind: &str) -> Value {
         "Job" => json!({"spec": {"template": template("Never")}}),
         "CronJob" => json!({"spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": template("Never")}}}}),
         "NetworkPolicy" => json!({"spec": {"podSelector": {}, "ingress": [{}]}}),
-        "PodDisruptionBudget" => json!({"spec": {"maxUnavailable": 1, "selector": {}}}),
         "Role" | "ClusterRole" => role,
         "RoleBinding" | "ClusterRoleBinding" => binding,
         "CSIDriver" => json!({"spec": {}}),
