@@ -3,6 +3,7 @@
 use crate::{
     Server,
     identity::User,
+    kubernetes_service,
     request::{Call, Target},
     write,
 };
@@ -27,7 +28,7 @@ pub(crate) async fn run(server: &Server) -> Result<(), Status> {
         });
         make(server, "/apis/scheduling.k8s.io/v1/priorityclasses", class).await?;
     }
-    Ok(())
+    kubernetes_service::keep(server).await
 }
 
 /// Makes an object unless it is there.

@@ -5,7 +5,7 @@
 //! `read`, `watch`, `write`, `delete`, `subresource` → `storage` (objects in the store).
 //! What an object must look like is garrison-api's knowledge, and what it makes happen is nobody's here.
 //!
-//! The doors: [`Config`], [`Server`] (open, serve, in-process transport), [`Error`].
+//! The doors: [`Config`], [`Server`] (open, serve, in-process transport), [`Error`], [`ServiceRanges`].
 
 pub mod authenticate;
 pub mod authorize;
@@ -25,6 +25,7 @@ mod expiry;
 mod form;
 mod health;
 mod in_process;
+mod kubernetes_service;
 mod listener;
 mod metrics;
 mod read;
@@ -32,6 +33,7 @@ mod request;
 mod respond;
 mod router;
 mod server;
+mod services;
 mod storage;
 mod subresource;
 mod watch;
@@ -43,3 +45,4 @@ mod tests;
 pub use body::Body;
 pub use in_process::InProcess;
 pub use server::{Config, Error, Server};
+pub use services::{AddressRange, PortRange, RangeError, ServiceRanges};

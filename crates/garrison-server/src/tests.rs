@@ -6,16 +6,18 @@ mod companions;
 mod daemon_sets;
 mod events;
 mod evictions;
+mod fire;
 mod lists;
 mod nodes;
 mod objects;
 mod protobuf;
+mod services;
 mod serving;
 mod subresources;
 mod versions;
 mod watches;
 
-use crate::{Body, Config, Server, body, identity::User};
+use crate::{Body, Config, Server, ServiceRanges, body, identity::User};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
@@ -31,7 +33,13 @@ pub(crate) struct Cluster {
 }
 
 pub(crate) fn config(dir: &Path) -> Config {
-    Config { data_dir: dir.into(), listen: ([127, 0, 0, 1], 0).into(), advertise_address: "127.0.0.1".into(), names: Vec::new() }
+    Config {
+        data_dir: dir.into(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        advertise_address: "127.0.0.1".into(),
+        names: Vec::new(),
+        services: ServiceRanges::default(),
+    }
 }
 
 impl Cluster {

@@ -9,6 +9,7 @@ use crate::{
     read::restrict_node_to,
     request::{Call, Target, WriteOptions},
     respond::{self, Response},
+    services,
     storage::{self, Stored, StoredObject, Unwritten},
 };
 use bytes::Bytes;
@@ -71,7 +72,8 @@ pub(crate) async fn create_object(
     let uid = Uuid::new_v4().to_string();
     let mut attempts = if generates { NAMES } else { 1 };
     loop {
-        let Prepared { object, warnings } = prepare::create(&write(target, &uid), admitted.clone())?;
+        let Prepared { mut object, warnings } = prepare::create(&write(target, &uid), admitted.clone())?;
+        let _claim = services::claim(server, resource, None, &mut object).await?;
         restrict_node(&call.attributes(), &object)?;
         let name = text(&object, "name").to_owned();
         let record = StoredObject::new(resource, &object).map_err(Status::internal)?;
@@ -182,7 +184,11 @@ async fn attempt(
     let before = old.record.value();
     let prepared = prepare::update(&write(target, ""), &before, object).map_err(Unwritten::Refused)?;
     warnings.extend(prepared.warnings);
-    let object = prepared.object;
+    let mut object = prepared.object;
+    let _claim = match target.subresource {
+        None => services::claim(server, resource, Some(&before), &mut object).await.map_err(Unwritten::Refused)?,
+        Some(_) => None,
+    };
     restrict_node(&call.attributes(), &object).map_err(Unwritten::Refused)?;
     let finished = prepare::finished(resource, &object);
     if object == before && !finished {

@@ -204,7 +204,7 @@ pub(super) const ROWS: &[Resource] = &[
         selectable_fields: &["spec.clusterIP", "spec.type"],
         field: fields::path,
         has_status: true,
-        stored_only: "services are stored, no address is allocated and no traffic is forwarded",
+        stored_only: "services get their addresses, and nothing forwards traffic to them yet",
         ..BASE
     },
     Resource { group: "apps", kind: "ControllerRevision", plural: "controllerrevisions", singular: "controllerrevision", ..BASE },
