@@ -77,7 +77,8 @@ impl Call {
             resource: plural,
             subresource: text(|target| target.subresource.as_ref()),
             namespace: text(|target| target.namespace.as_ref()),
-            name: text(|target| target.name.as_ref()),
+            // On the old paths of watches it is but a selector: nobody looks at the object itself afterwards.
+            name: text(|target| target.name.as_ref().filter(|_| !target.watch)),
             path: &self.path,
             field_selector: self.query.get("fieldSelector").unwrap_or_default(),
         }

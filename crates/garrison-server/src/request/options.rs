@@ -9,6 +9,9 @@ use std::time::Duration;
 const EXACT: &str = "Exact";
 const NOT_OLDER_THAN: &str = "NotOlderThan";
 
+/// Seconds beyond which nobody counts.
+const LONGEST: i64 = i32::MAX as i64;
+
 /// How a list relates to its `resourceVersion`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Match {
@@ -63,8 +66,8 @@ impl ListOptions {
             version_match,
             bookmarks: query.flag("allowWatchBookmarks"),
             send_initial_events: query.switch("sendInitialEvents"),
-            // A time that has passed already is no time at all.
-            timeout: timeout.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
+            // A time that has passed already is no time at all, and the longest still ends at a time that there is.
+            timeout: timeout.map(|seconds| Duration::from_secs(u32::try_from(seconds.clamp(0, LONGEST)).unwrap_or(0).into())),
         })
     }
 }

@@ -15,6 +15,8 @@ fn paths_name_resources() {
     check("GET", "/api/v1/pods?watch=1", "watch", ["pods", "", "", ""]);
     check("GET", "/api/v1/pods?watch=false", "list", ["pods", "", "", ""]);
     check("GET", "/api/v1/namespaces/a/pods?watch=true", "watch", ["pods", "a", "", ""]);
+    check("GET", "/api/v1/watch/pods", "watch", ["pods", "", "", ""]);
+    check("GET", "/api/v1/watch/namespaces/a/pods/b", "watch", ["pods", "a", "", ""]);
     check("POST", "/api/v1/namespaces/a/pods", "create", ["pods", "a", "", ""]);
     check("DELETE", "/api/v1/namespaces/a/pods", "deletecollection", ["pods", "a", "", ""]);
     check("DELETE", "/api/v1/namespaces/a/pods/b", "delete", ["pods", "a", "b", ""]);
@@ -84,6 +86,8 @@ fn list_options_that_have_no_meaning_are_refused() {
     assert!(options("watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true").is_ok());
     assert!(options("resourceVersionMatch=NotOlderThan&resourceVersion=0&limit=5").is_ok());
     assert_eq!(options("limit=-1").map(|options| options.limit), Ok(0));
+    let longest = options("watch=1&timeoutSeconds=9223372036854775807").unwrap().timeout.unwrap();
+    assert!(tokio::time::Instant::now().checked_add(longest).is_some());
     assert_eq!(options("timeoutSeconds=-1").map(|options| options.timeout), Ok(Some(std::time::Duration::ZERO)));
 }
 
