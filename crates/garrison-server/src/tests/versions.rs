@@ -114,46 +114,31 @@ async fn lists_of_every_version_match_and_page() {
     }
 }
 
-/// Version, match, `sendInitialEvents`, and what a watch tells: `+a` of objects, `|` where the initial ones end, `!` an error.
-const WATCHES: &[(&str, &str, &str, &str)] = &[
-    ("unset", "", "", "+a+b+c+end+end2"),
-    ("0", "", "", "+a+b+c+end+end2"),
-    ("compacted", "", "", "!410"),
-    ("old", "", "", "+c+end+end2"),
-    ("now", "", "", "+end+end2"),
-    // `end` is what is asked for, and a watch tells what comes after.
-    ("future", "", "", "+end2"),
-    ("unset", "NotOlderThan", "", "422"),
-    ("now", "NotOlderThan", "", "422"),
-    ("now", "Exact", "", "422"),
-    ("unset", "NotOlderThan", "true", "+a+b+c|+end+end2"),
-    ("0", "NotOlderThan", "true", "+a+b+c|+end+end2"),
-    ("compacted", "NotOlderThan", "true", "+a+b+c|+end+end2"),
-    ("old", "NotOlderThan", "true", "+a+b+c|+end+end2"),
-    ("now", "NotOlderThan", "true", "+a+b+c|+end+end2"),
-    ("future", "NotOlderThan", "true", "!504"),
-    ("unset", "NotOlderThan", "false", "+end+end2"),
-    ("0", "NotOlderThan", "false", "+end+end2"),
-    ("compacted", "NotOlderThan", "false", "!410"),
-    ("old", "NotOlderThan", "false", "+c+end+end2"),
-    ("now", "NotOlderThan", "false", "+end+end2"),
-    ("future", "NotOlderThan", "false", "+end2"),
-    ("unset", "", "true", "422"),
-    ("0", "", "true", "422"),
-    ("old", "", "false", "422"),
-    ("unset", "Exact", "true", "422"),
-    ("0", "Exact", "true", "422"),
-    ("compacted", "Exact", "true", "422"),
-    ("now", "Exact", "true", "422"),
-    ("now", "Exact", "false", "422"),
-    ("future", "Exact", "false", "422"),
+const VERSIONS: [&str; 6] = ["unset", "0", "compacted", "old", "now", "future"];
+
+/// Match and `sendInitialEvents`, and what a watch from each of the versions tells: `+a` of objects, `|` where the initial ones
+/// end, `!` an error. `end` is the version that is asked for as the future, and a watch tells what comes after.
+const WATCHES: &[(&str, &str, [&str; 6])] = &[
+    ("", "", ["+a+b+c+end+end2", "+a+b+c+end+end2", "!410", "+c+end+end2", "+end+end2", "+end2"]),
+    ("", "true", ["422"; 6]),
+    ("", "false", ["422"; 6]),
+    ("Exact", "", ["422"; 6]),
+    ("Exact", "true", ["422"; 6]),
+    ("Exact", "false", ["422"; 6]),
+    ("NotOlderThan", "", ["422"; 6]),
+    ("NotOlderThan", "true", [STATE, STATE, STATE, STATE, STATE, "!504"]),
+    ("NotOlderThan", "false", ["+end+end2", "+end+end2", "!410", "+c+end+end2", "+end+end2", "+end2"]),
 ];
+const STATE: &str = "+a+b+c|+end+end2";
 
 #[tokio::test]
 async fn watches_of_every_version_match_and_start() {
     let scene = Scene::new().await;
     let scene = &scene;
-    let opened = join_all(WATCHES.iter().map(|(version, matched, initial, expected)| async move {
+    let all = WATCHES.iter().flat_map(|(matched, initial, expected)| {
+        VERSIONS.iter().zip(expected).map(move |(version, expected)| (version, matched, initial, expected))
+    });
+    let opened = join_all(all.map(|(version, matched, initial, expected)| async move {
         let mut query = format!("watch=1&allowWatchBookmarks=true{}", scene.version(version, 1));
         for (name, value) in [("resourceVersionMatch", matched), ("sendInitialEvents", initial)] {
             if !value.is_empty() {
