@@ -6,6 +6,7 @@ mod bench;
 mod companions;
 mod controller;
 mod daemon_sets;
+mod drain;
 mod etcd;
 mod kinds;
 
@@ -47,6 +48,10 @@ fn a_daemon_set_gets_a_bound_pod_on_each_eligible_node() -> Result<()> {
         server.kubectl(&["-n", "kube-system", "describe", "ds", "fluentd-elasticsearch"])?.contains("SuccessfulCreate"),
         "no events"
     );
+    for face in ["events", "events.events.k8s.io"] {
+        let told = server.kubectl(&["-n", "kube-system", "get", face, "--field-selector", "reason=SuccessfulCreate"])?;
+        ensure!(told.contains("daemonset/fluentd-elasticsearch"), "{face}: {told}");
+    }
 
     // Nobody runs these pods, so nobody would end them either: their grace period is taken away.
     server.kubectl(&["-n", "kube-system", "delete", "pods", "--all", "--force", "--grace-period=0"])?;

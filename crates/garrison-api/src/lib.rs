@@ -8,6 +8,7 @@
 //! - [`encode`]: a JSON value to protobuf, for clients that ask for it.
 //! - [`prepare`]: the one way to a storable object: default, reset what a caller may not set, validate, generation.
 //! - [`apply`]: server-side apply, and who owns which field.
+//! - [`event`]: events in the two versions of which each is the other's.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`selector`]: label and field selectors.
 //! - [`access`]: roles and bindings, and what they allow.
@@ -24,6 +25,7 @@ pub mod decode;
 pub mod defaults;
 pub mod discovery;
 pub mod encode;
+pub mod event;
 pub mod names;
 pub mod openapi;
 pub mod patch;

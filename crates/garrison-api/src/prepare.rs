@@ -8,6 +8,7 @@ mod certificate;
 mod delete;
 mod generation;
 mod metadata;
+mod service;
 
 pub use delete::{DeleteOptions, Deletion, delete, finished};
 
@@ -82,6 +83,7 @@ fn refuse(resource: &Resource, object: &Value, faults: Vec<crate::status_error::
         return Ok(());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let resource = resource.kept_as().unwrap_or(resource);
     Err(Status::invalid(resource.group, resource.kind, name, faults))
 }
 
@@ -148,25 +150,11 @@ fn keep_other_parts(write: &Write<'_>, old: &Value, new: &mut Value) {
             keep(new, "status");
             match write.resource.kind {
                 "Namespace" => keep(new, "spec"),
-                "Service" => keep_address(old, new),
+                "Service" => service::keep_given(old, new),
                 _ => {}
             }
         }
         _ => {}
-    }
-}
-
-/// A service keeps the address that it was made with when an update does not speak of it, as manifests do not.
-fn keep_address(old: &Value, new: &mut Value) {
-    let has_none = |spec: &Value| spec["type"] == "ExternalName" || spec["clusterIP"].as_str().is_none_or(str::is_empty);
-    let Some(spec) = new["spec"].as_object_mut() else { return };
-    let silent =
-        ["clusterIP", "clusterIPs"].iter().all(|field| spec.get(*field).is_none_or(|value| value.is_null() || value == ""));
-    if has_none(&old["spec"]) || !silent || spec.get("type").is_some_and(|kind| kind == "ExternalName") {
-        return;
-    }
-    for field in ["clusterIP", "clusterIPs"] {
-        spec.insert(field.into(), old["spec"][field].clone());
     }
 }
 

@@ -65,6 +65,11 @@ impl Resource {
         self.verbs.contains(&"list")
     }
 
+    /// The row under which objects of this one are kept, if it is not this one.
+    pub fn kept_as(&self) -> Option<&'static Self> {
+        crate::event::is_new_face(self).then(|| find("", "v1", "events")).flatten()
+    }
+
     /// The subresource of that name.
     pub fn subresource(&self, name: &str) -> Option<&'static Subresource> {
         self.subresources.iter().find(|s| s.name == name)

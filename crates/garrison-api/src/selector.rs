@@ -4,6 +4,7 @@ mod parse;
 
 use crate::{resource::Resource, status_error::Status};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -100,6 +101,12 @@ impl Labels {
         Ok(Self { requirements })
     }
 
+    /// Reads a `LabelSelector` as JSON; `None` where there is none, or none that can be read.
+    pub fn of_json(selector: &Value) -> Option<Self> {
+        let selector = meta::LabelSelector::deserialize(selector).ok()?;
+        Self::from_object(&selector).ok()
+    }
+
     /// Whether it has no requirement.
     pub fn is_empty(&self) -> bool {
         self.requirements.is_empty()
@@ -140,6 +147,20 @@ impl Fields {
             terms.push((label, equal, value));
         }
         Ok(Self { terms })
+    }
+
+    /// The same with one more field that must have a value.
+    #[must_use]
+    pub fn and_equal(mut self, label: &str, value: &str) -> Self {
+        self.terms.push((label.into(), true, value.into()));
+        self
+    }
+
+    /// The same with every label under another name.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        self.terms.iter_mut().for_each(|(label, ..)| *label = name(label));
+        self
     }
 
     /// The terms: field label, whether it must equal, value.

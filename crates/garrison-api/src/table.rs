@@ -37,7 +37,11 @@ pub fn columns(resource: &Resource) -> Value {
 
 /// One row: `{"cells": […], "object": …}`.
 pub fn row(resource: &Resource, object: &Value, include: IncludeObject, now: Timestamp) -> Value {
-    let mut row = json!({"cells": cells(resource.kind, object, now)});
+    let mut row = match resource.kept_as() {
+        None => json!({"cells": cells(resource.kind, object, now)}),
+        // The columns are read from the fields as they are kept.
+        Some(_) => json!({"cells": cells(resource.kind, &crate::event::kept(resource, object.clone()), now)}),
+    };
     if let Some(conditions) = pod::conditions(object).filter(|_| resource.kind == "Pod") {
         row["conditions"] = conditions;
     }

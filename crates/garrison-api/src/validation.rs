@@ -16,6 +16,7 @@ mod daemon_set;
 mod data;
 mod devices;
 mod environment;
+mod event;
 mod fault;
 mod flow_control;
 mod form;
@@ -58,6 +59,9 @@ pub fn create(resource: &Resource, object: &Value) -> Vec<Cause> {
         "ResourceClaimTemplate" => devices::claim(&at.field("spec").field("spec"), &mut faults),
         _ => of_kind(resource, &at, &mut faults),
     }
+    if crate::event::is_new_face(resource) {
+        event::new_style(&at, &mut faults);
+    }
     faults.into_causes()
 }
 
@@ -92,6 +96,7 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
                     data::frozen(&old, &new, &mut faults);
                 }
                 "ControllerRevision" => faults.immutable(&old.field("data"), &new.field("data")),
+                "Event" if crate::event::is_new_face(resource) => event::kept(&old, &new, &mut faults),
                 "PriorityClass" => small_kinds::priority_kept(&old, &new, &mut faults),
                 "Deployment" | "ReplicaSet" => {
                     faults.immutable(&old.field("spec").field("selector"), &new.field("spec").field("selector"));
@@ -169,7 +174,7 @@ fn of_kind(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
         "ControllerRevision" => data::revision(at, faults),
         "PriorityClass" => small_kinds::priority_class(at, faults),
         "Lease" => small_kinds::lease(at, faults),
-        "Event" => small_kinds::event(at, faults),
+        "Event" => event::check(at, faults),
         "Namespace" => small_kinds::namespace(at, faults),
         "Deployment" => replicas::deployment(&at.field("spec"), faults),
         "ReplicaSet" => replicas::replica_set(&at.field("spec"), faults),

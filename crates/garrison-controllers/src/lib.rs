@@ -15,6 +15,7 @@
 //! | [`service_account`] | each namespace has service account `default` and the root CA |
 //! | [`node_ipam`] | each node has its own range of pod addresses |
 //! | [`role_aggregation`] | aggregated roles hold what they gather |
+//! | [`disruption`] | each disruption budget says how many pods may be evicted |
 //!
 //! [`election`] lets one of several processes work, [`lane`] sends as much as the server bears, [`metrics`] tells what was done.
 //!
@@ -31,6 +32,7 @@ pub mod selection;
 mod written;
 
 pub mod daemonset;
+pub mod disruption;
 pub mod garbage;
 pub mod namespace;
 pub mod node_ipam;
@@ -46,9 +48,10 @@ mod fake_api;
 
 use cache::Cache;
 use k8s_openapi::api::{
-    apps::v1::{ControllerRevision, DaemonSet},
+    apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     coordination::v1::Lease,
     core::v1::{ConfigMap, Namespace, Node, Pod, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
     rbac::v1::ClusterRole,
 };
 use kube::{Api, Client};
@@ -135,6 +138,14 @@ pub struct Context {
     pub config_maps: Cache<ConfigMap>,
     /// All ClusterRoles.
     pub cluster_roles: Cache<ClusterRole>,
+    /// All PodDisruptionBudgets.
+    pub budgets: Cache<PodDisruptionBudget>,
+    /// All ReplicaSets.
+    pub replica_sets: Cache<ReplicaSet>,
+    /// All Deployments.
+    pub deployments: Cache<Deployment>,
+    /// All StatefulSets.
+    pub stateful_sets: Cache<StatefulSet>,
 }
 
 impl Context {
@@ -159,6 +170,10 @@ impl Context {
             service_accounts: Cache::default(),
             config_maps: Cache::default(),
             cluster_roles: Cache::default(),
+            budgets: Cache::default(),
+            replica_sets: Cache::default(),
+            deployments: Cache::default(),
+            stateful_sets: Cache::default(),
         })
     }
 }
@@ -195,6 +210,7 @@ pub async fn run(client: Client, config: Config, shutdown: CancellationToken) ->
     loops.start("service-account", &context, service_account::run);
     loops.start("node-ipam", &context, node_ipam::run);
     loops.start("role-aggregation", &context, role_aggregation::run);
+    loops.start("disruption", &context, disruption::run);
     loops.join().await
 }
 
@@ -254,6 +270,10 @@ impl Loops {
         self.feed("service account cache", context, |c| &c.service_accounts);
         self.feed("config map cache", context, |c| &c.config_maps);
         self.feed("cluster role cache", context, |c| &c.cluster_roles);
+        self.feed("disruption budget cache", context, |c| &c.budgets);
+        self.feed("replica set cache", context, |c| &c.replica_sets);
+        self.feed("deployment cache", context, |c| &c.deployments);
+        self.feed("stateful set cache", context, |c| &c.stateful_sets);
     }
 
     fn feed_daemonset_caches(&mut self, context: &Arc<Context>) {

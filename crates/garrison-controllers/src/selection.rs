@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 /// The loops, by name.
-pub const LOOPS: [&str; 10] = [
+pub const LOOPS: [&str; 11] = [
     "daemonset",
     "scheduler",
     "node-lifecycle",
@@ -14,6 +14,7 @@ pub const LOOPS: [&str; 10] = [
     "service-account",
     "node-ipam",
     "role-aggregation",
+    "disruption",
 ];
 
 /// The loops that run; all unless said otherwise.

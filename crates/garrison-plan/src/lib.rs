@@ -8,6 +8,7 @@
 //! - [`daemonset`]: what one DaemonSet needs now, node by node.
 //! - [`schedule`]: which node an unbound pod gets.
 //! - [`node_lifecycle`]: health, conditions, taints, eviction.
+//! - [`disruption`]: how many pods of a budget may be evicted.
 //! - [`garbage`]: orphans, owner references, pods of vanished nodes.
 //! - [`aggregation`]: what aggregated roles hold.
 //! - [`election`]: who of several controllers leads.
@@ -17,6 +18,7 @@
 pub mod aggregation;
 pub mod backoff;
 pub mod daemonset;
+pub mod disruption;
 pub mod election;
 pub mod garbage;
 pub mod node_lifecycle;

@@ -3,6 +3,7 @@
 use crate::{
     Server,
     identity::User,
+    kubernetes_service,
     request::{Call, Target},
     storage::{self, Unwritten},
     write,
@@ -40,7 +41,8 @@ pub(crate) async fn run(server: &Server) -> Result<(), Status> {
         make(server, "/apis/apiregistration.k8s.io/v1/apiservices", service).await?;
     }
     let roles = bootstrap::objects().into_iter().map(|(resource, object)| reconcile(server, resource, object));
-    stream::iter(roles).buffer_unordered(AT_ONCE).try_collect().await
+    stream::iter(roles).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    kubernetes_service::keep(server).await
 }
 
 /// Makes a role or binding, or adds what is missing of one that is there.

@@ -47,7 +47,7 @@ pub(crate) async fn delete(server: &Server, call: &Call, target: &Target, body: 
             respond::success(StatusCode::OK, form.encoding(), Some(details))
         }
         Deleted::Gone(object) | Deleted::Marked(object) => {
-            write::answer(StatusCode::OK, form, &Written { object, warnings: Vec::new() })
+            write::answer(StatusCode::OK, form, target, &Written { object, warnings: Vec::new() })
         }
     })
 }
@@ -106,7 +106,8 @@ pub(crate) async fn delete_collection(server: &Server, call: &Call, target: &Tar
     let form = Form::negotiate(&call.headers, &call.query, Shape::List)?;
     let selected = ListOptions::parse(target, &call.query)?;
     let options = options(call, body)?;
-    let page = read::page(server, &selected, "", None).await?;
+    let place = read::place(server, &selected).await?;
+    let page = read::page(server, &selected, &place).await?;
     let deletions = page.entries.clone().into_iter().map(|entry| delete_selected(server, call, target, &options, entry));
     stream::iter(deletions).buffered(AT_ONCE).try_collect::<()>().await?;
     let metadata = json!({"resourceVersion": server.storage().revision().await?.to_string()});

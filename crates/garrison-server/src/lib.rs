@@ -5,7 +5,7 @@
 //! `read`, `watch`, `write`, `delete`, `subresource`, `review` → `storage` (objects in the store).
 //! What an object must look like is garrison-api's knowledge, and what it makes happen is nobody's here.
 //!
-//! The doors: [`Config`], [`Server`] (open, serve, in-process transport), [`Error`].
+//! The doors: [`Config`], [`Server`] (open, serve, in-process transport), [`Error`], [`ServiceRanges`].
 
 pub mod authenticate;
 pub mod authorize;
@@ -26,6 +26,7 @@ mod expiry;
 mod form;
 mod health;
 mod in_process;
+mod kubernetes_service;
 mod listener;
 mod lost;
 mod metrics;
@@ -35,6 +36,7 @@ mod respond;
 mod review;
 mod router;
 mod server;
+mod services;
 mod storage;
 mod subresource;
 mod watch;
@@ -48,3 +50,4 @@ pub use body::Body;
 pub use garrison_store::etcd;
 pub use in_process::InProcess;
 pub use server::{Config, Error, Server};
+pub use services::{AddressRange, PortRange, RangeError, ServiceRanges};

@@ -145,7 +145,8 @@ impl Metrics {
 
 async fn write_objects(server: &Server, out: &mut String) {
     head(out, "apiserver_storage_objects", "gauge", "Objects in the store.");
-    for resource in resource::resources().iter().filter(|resource| resource.is_stored()) {
+    let kept = |resource: &&Resource| resource.is_stored() && resource.kept_as().is_none();
+    for resource in resource::resources().iter().filter(kept) {
         let prefix = storage::prefix(resource, None);
         let range = Range { prefix: &prefix, term: None, start: "", filter: None, limit: 1, at: None };
         if let Ok(page) = server.storage().range(range).await {

@@ -13,7 +13,7 @@ use crate::{
     storage::{self, Stored, StoredObject},
 };
 use bytes::Bytes;
-use continuation::Continuation;
+pub(crate) use continuation::Continuation;
 use garrison_api::{Resource, Status, encode, resource};
 use garrison_store::{Filter, Page, Range, Revision};
 use http::StatusCode;
@@ -32,7 +32,11 @@ pub(crate) async fn get(server: &Server, call: &Call, target: &Target) -> Result
     restrict_node_to_used(server, call, target).await?;
     let stored = server.storage().get(target.resource(), target.namespace(), target.name()?).await?;
     restrict_node_to(call, &stored)?;
-    Ok(respond::bytes(StatusCode::OK, form.encoding().media_type(), form.object(&stored.record, Timestamp::now())))
+    Ok(respond::bytes(
+        StatusCode::OK,
+        form.encoding().media_type(),
+        form.object(&stored.record.seen_as(target.resource()), Timestamp::now()),
+    ))
 }
 
 /// Refuses a node's request that is about an object of another node.
@@ -64,16 +68,21 @@ async fn restrict_node_to_used(server: &Server, call: &Call, target: &Target) ->
 pub(crate) async fn list(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
     let options = ListOptions::parse(target, &call.query)?;
     let form = Form::negotiate(&call.headers, &call.query, Shape::List)?;
-    let continued = options.continue_token.as_deref().map(Continuation::decode).transpose()?;
-    let at = match &continued {
-        Some(continuation) => continuation.revision,
-        None => revision_to_read(server, &options).await?,
-    };
-    let start = continued.as_ref().map_or("", |continuation| continuation.start.as_str());
-    match page(server, &options, start, at).await {
+    let place = place(server, &options).await?;
+    match page(server, &options, &place).await {
         Ok(page) => Ok(answer(call, form, &options, page).await),
-        Err(status) if status.code == 410 && continued.is_some() => Ok(expired_page(form.encoding(), &status, start)),
+        Err(status) if status.code == 410 && options.continue_token.is_some() => {
+            Ok(expired_page(form.encoding(), &status, &place.start))
+        }
         Err(status) => Err(status),
+    }
+}
+
+/// Where and when a list starts: as its `continue` token says, or at the beginning.
+pub(crate) async fn place(server: &Server, options: &ListOptions) -> Result<Continuation, Status> {
+    match &options.continue_token {
+        Some(token) => Continuation::decode(token),
+        None => Ok(Continuation { revision: revision_to_read(server, options).await?, start: String::new() }),
     }
 }
 
@@ -86,17 +95,16 @@ async fn revision_to_read(server: &Server, options: &ListOptions) -> Result<Opti
     Ok(exact.then_some(revision))
 }
 
-/// The objects that the options mean.
-pub(crate) async fn page(
-    server: &Server,
-    options: &ListOptions,
-    start: &str,
-    at: Option<Revision>,
-) -> Result<Page<StoredObject>, Status> {
+/// The objects that the options mean, from a place on.
+pub(crate) async fn page(server: &Server, options: &ListOptions, place: &Continuation) -> Result<Page<StoredObject>, Status> {
     let selection = &options.selection;
     let filter = |entry: &_| selection.includes(entry);
     let filter: Option<&Filter<'_, _>> = if selection.is_everything() { None } else { Some(&filter) };
-    let range = Range { prefix: selection.prefix(), term: selection.term(), start, filter, limit: options.limit, at };
+    // Who takes any version gets all there is, as upstream's cache gives it.
+    let any = options.resource_version == Some(0) && options.continue_token.is_none();
+    let limit = if any { 0 } else { options.limit };
+    let range =
+        Range { prefix: selection.prefix(), term: selection.term(), start: &place.start, filter, limit, at: place.revision };
     server.storage().range(range).await
 }
 
@@ -126,8 +134,9 @@ pub(crate) async fn list_of(
     let size = entries.iter().map(|entry| entry.record.bytes().len()).sum();
     let now = Timestamp::now();
     let mut between = "";
-    let items =
-        entries.into_iter().flat_map(move |entry| [std::mem::replace(&mut between, ",").into(), form.item(&entry.record, now)]);
+    let items = entries
+        .into_iter()
+        .flat_map(move |entry| [std::mem::replace(&mut between, ",").into(), form.item(&entry.record.seen_as(resource), now)]);
     respond::parts(&call.headers, form.encoding().media_type(), size, [head].into_iter().chain(items).chain(["]}".into()]))
 }
 
@@ -142,7 +151,7 @@ async fn list_of_messages(
     let now = Timestamp::now();
     let mut items = Vec::with_capacity(entries.len());
     for batch in entries.chunks(BATCH) {
-        items.extend(batch.iter().map(|entry| form.item(&entry.record, now)));
+        items.extend(batch.iter().map(|entry| form.item(&entry.record.seen_as(resource), now)));
         tokio::task::yield_now().await;
     }
     let (version, kind) = form.list_kind(resource);

@@ -36,6 +36,8 @@ pub(crate) struct Target {
     /// `None` for a collection.
     pub(crate) name: Option<String>,
     pub(crate) subresource: Option<String>,
+    /// Whether it is one of the old paths, `/watch/` before the resource, that mean a watch and nothing else.
+    pub(crate) watch: bool,
 }
 
 /// A row of the table of resources; rows are told apart by their place.
@@ -61,6 +63,7 @@ impl Call {
         let Some(target) = &self.target else { return plain_verb(&self.method) };
         let whole = target.name.is_none();
         match self.method {
+            Method::GET | Method::HEAD if target.watch => "watch",
             Method::GET | Method::HEAD if whole && self.query.flag("watch") => "watch",
             Method::GET | Method::HEAD if whole => "list",
             Method::GET | Method::HEAD => "get",
@@ -106,6 +109,10 @@ impl Target {
             ["apis", group, version, rest @ ..] => (*group, *version, rest),
             _ => return Ok(None),
         };
+        let (watch, rest) = match rest {
+            ["watch", rest @ ..] => (true, rest),
+            _ => (false, rest),
+        };
         let (namespace, plural, rest) = match rest {
             [] => return Ok(None),
             ["namespaces", _, "status" | "finalize"] | ["namespaces"] | ["namespaces", _] => (None, "namespaces", &rest[1..]),
@@ -122,11 +129,11 @@ impl Target {
         // A namespaced kind has collections across namespaces, but objects only within one.
         let misplaced = if resource.namespaced { namespace.is_none() && name.is_some() } else { namespace.is_some() };
         let unknown = subresource.is_some_and(|subresource| resource.subresource(subresource).is_none());
-        if misplaced || unknown {
+        if misplaced || unknown || (watch && subresource.is_some()) {
             return Err(Status::no_such_path());
         }
         let own = |text: Option<&str>| text.map(str::to_owned);
-        Ok(Some(Self { resource: Kind(resource), namespace, name: own(name), subresource: own(subresource) }))
+        Ok(Some(Self { resource: Kind(resource), namespace, name: own(name), subresource: own(subresource), watch }))
     }
 
     /// The row of the kind.
@@ -145,6 +152,9 @@ impl Target {
 
     /// Whether the target serves the verb.
     pub(crate) fn serves(&self, verb: &str) -> bool {
+        if self.watch {
+            return verb == "watch" && self.resource.0.verbs.contains(&verb);
+        }
         let across = self.resource.0.namespaced && self.namespace.is_none() && !matches!(verb, "list" | "watch");
         // A role may allow creating under one name: the name must not be in the path, where nothing is made by it.
         let fits = match verb {
@@ -203,7 +213,7 @@ impl Query {
 
     /// A switch that may be left unset.
     pub(crate) fn switch(&self, name: &str) -> Option<bool> {
-        self.get(name).map(|value| !matches!(value, "0" | "false" | "False" | "FALSE" | "f" | "F"))
+        self.get(name).map(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 }
 

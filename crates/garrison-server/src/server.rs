@@ -6,10 +6,11 @@ use crate::{
     bootstrap, expiry,
     identity::User,
     in_process::InProcess,
-    listener,
+    kubernetes_service, listener,
     metrics::Metrics,
     node_proxy::NodeProxy,
     service_account_token::TokenAuthority,
+    services::{ServiceRanges, Services},
     storage::Storage,
     tls::{self, Pki},
 };
@@ -43,6 +44,8 @@ pub struct Config {
     pub advertise_address: String,
     /// More names and IPs for the certificate.
     pub names: Vec<String>,
+    /// Where services get their addresses and node ports from.
+    pub services: ServiceRanges,
 }
 
 /// Why a server could not start, or had to stop.
@@ -103,6 +106,7 @@ struct Inner {
     /// Ends what follows the store, with the server.
     _following: DropGuard,
     nodes: NodeProxy,
+    services: Services,
     metrics: Metrics,
     shutdown: CancellationToken,
 }
@@ -130,6 +134,7 @@ impl Server {
             authorizer: Authorizer::new(Arc::clone(storage.roles())),
             _following: following.drop_guard(),
             nodes: NodeProxy::new(Arc::clone(&pki), objects),
+            services: Services::new(config.services),
             metrics: Metrics::default(),
             shutdown: CancellationToken::new(),
             listener: Mutex::new(Some(listener)),
@@ -157,6 +162,7 @@ impl Server {
             why = self.0.storage.store().stopped() => Err(Error::StoreStopped(why)),
             () = self.0.pki.keep_fresh() => Ok(()),
             () = expiry::run(self) => Ok(()),
+            () = kubernetes_service::run(self) => Ok(()),
             served = listener::accept(self.clone(), listener, tls, ending.clone()) => {
                 served.map_err(|source| Error::Listen { address: self.0.address, source })
             }
@@ -221,6 +227,15 @@ impl Server {
 
     pub(crate) fn nodes(&self) -> &NodeProxy {
         &self.0.nodes
+    }
+
+    pub(crate) fn services(&self) -> &Services {
+        &self.0.services
+    }
+
+    /// Host name or IP under which others reach it.
+    pub(crate) fn advertise_address(&self) -> &str {
+        &self.0.config.advertise_address
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

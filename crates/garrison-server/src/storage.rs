@@ -64,6 +64,7 @@ impl Storage {
     /// The object, or 404.
     pub(crate) async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Stored, Status> {
         let found = self.find(resource, namespace, name).await?;
+        let resource = resource.kept_as().unwrap_or(resource);
         found.ok_or_else(|| Status::not_found(resource.group, resource.plural, name))
     }
 
@@ -102,7 +103,10 @@ impl Storage {
 
     /// Events of a scope after a revision.
     pub(crate) async fn watch(&self, scope: Scope, from: Revision) -> Result<Watch<StoredObject>, Status> {
-        self.store.watch(scope, from).await.map_err(unreadable)
+        self.store.watch(scope, from).await.map_err(|error| match error {
+            ReadError::Compacted { oldest } => Status::expired(format!("too old resource version: {from} ({oldest})")),
+            other => unreadable(other),
+        })
     }
 
     /// Whether the store takes writes.
@@ -160,7 +164,7 @@ fn unavailable(error: ReadError) -> Status {
 
 fn unreadable(error: ReadError) -> Status {
     match error {
-        ReadError::Compacted { .. } => Status::expired("The resourceVersion for the provided list or watch is too old."),
+        ReadError::Compacted { .. } => Status::expired("The resourceVersion for the provided list is too old."),
         ReadError::Future { current } => too_large(current + 1, current),
         ReadError::Unavailable(_) | ReadError::Stopped(_) => unavailable(error),
     }
@@ -171,8 +175,9 @@ fn too_large(revision: Revision, current: Revision) -> Status {
     Status::timeout(message, 1).with_cause("ResourceVersionTooLarge", "Too large resource version", "")
 }
 
-/// The collection of a kind: its plural, qualified by its group. Versions of a group share it.
+/// The collection of a kind: its plural, qualified by its group. Versions of a group share it, and so do the faces of events.
 pub(crate) fn collection(resource: &Resource) -> String {
+    let resource = resource.kept_as().unwrap_or(resource);
     match resource.group {
         "" => resource.plural.into(),
         group => format!("{}.{group}", resource.plural),

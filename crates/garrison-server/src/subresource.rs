@@ -1,6 +1,7 @@
 //! Subresources that are more than another way to write an object.
 
 mod binding;
+mod condition;
 mod eviction;
 mod scale;
 mod token;

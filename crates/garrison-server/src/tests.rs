@@ -6,6 +6,9 @@ mod applying;
 mod client;
 mod companions;
 mod daemon_sets;
+mod events;
+mod evictions;
+mod fire;
 mod lists;
 mod nodes;
 mod objects;
@@ -13,12 +16,14 @@ mod paths;
 mod protobuf;
 mod representations;
 mod reviews;
+mod services;
 mod serving;
 mod subresources;
+mod versions;
 mod watches;
 mod websockets;
 
-use crate::{Body, Config, Server, body, identity::User};
+use crate::{Body, Config, Server, ServiceRanges, body, identity::User};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
@@ -40,6 +45,7 @@ pub(crate) fn config(dir: &Path) -> Config {
         listen: ([127, 0, 0, 1], 0).into(),
         advertise_address: "127.0.0.1".into(),
         names: Vec::new(),
+        services: ServiceRanges::default(),
     }
 }
 

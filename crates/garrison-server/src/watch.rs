@@ -47,16 +47,17 @@ pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Resu
     Ok(response)
 }
 
-/// Where the watch starts, once the store is as new as the client wants it.
+/// Where the watch starts. One that begins with what there is waits until that is as new as it was asked for.
 async fn start(server: &Server, options: &ListOptions) -> Result<Start, Status> {
     let revision = options.resource_version.filter(|revision| *revision > 0);
-    let wants_state = options.send_initial_events.unwrap_or(revision.is_none());
-    if let Some(revision) = revision {
-        server.storage().reached(revision).await?;
-    }
-    match revision {
-        _ if wants_state => Ok(Start::State),
-        Some(revision) => Ok(Start::After(revision)),
-        None => Ok(Start::After(server.storage().revision().await?)),
+    match (options.send_initial_events, revision) {
+        (Some(true), Some(revision)) => match server.storage().reached(revision).await {
+            Ok(()) => Ok(Start::State),
+            Err(status) if status.code == 504 => Ok(Start::Failed(status)),
+            Err(status) => Err(status),
+        },
+        (Some(true), None) | (None, None) => Ok(Start::State),
+        (_, Some(revision)) => Ok(Start::After(revision)),
+        (Some(false), None) => Ok(Start::After(server.storage().revision().await?)),
     }
 }

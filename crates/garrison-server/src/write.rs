@@ -15,13 +15,14 @@ use crate::{
     read::restrict_node_to,
     request::{Call, Target, WriteOptions},
     respond::{self, Response},
+    services,
     storage::{self, Stored, StoredObject, Unwritten},
 };
 use bytes::Bytes;
 use garrison_api::{
     Status,
     apply::same_but_times,
-    decode, patch,
+    decode, event, patch,
     prepare::{self, Prepared},
     status_error::Cause,
 };
@@ -56,9 +57,10 @@ pub(crate) async fn create(server: &Server, call: &Call, target: &Target, body: 
     let options = WriteOptions::parse(&call.query)?;
     let resource = target.resource();
     let decoded = decode::decode(&resource.api_version(), resource.kind, content_type(call), body, options.validation)?;
-    let mut written = create_object(server, call, target, decoded.object, options.dry_run).await?;
+    let object = event::kept(resource, decoded.object);
+    let mut written = create_object(server, call, target, object, options.dry_run).await?;
     written.warnings.splice(0..0, decoded.warnings);
-    Ok(answer(StatusCode::CREATED, form, &written))
+    Ok(answer(StatusCode::CREATED, form, target, &written))
 }
 
 /// Creates an object as decoded.
@@ -94,6 +96,7 @@ async fn create_owned(
     loop {
         let Prepared { mut object, warnings } = prepare::create(&write(target, &uid), admitted.clone())?;
         ownership::put(&mut object, owned.clone());
+        let _claim = services::claim(server, resource, None, &mut object).await?;
         restrict_node(&call.attributes(), &object)?;
         let name = text(&object, "name").to_owned();
         let record = StoredObject::new(resource, &object).map_err(Status::internal)?;
@@ -110,7 +113,10 @@ async fn create_owned(
             Ok(stored) => return Ok(Written { object: stored.record.clone(), warnings }),
             Err(Unwritten::Refused(status)) => return Err(status),
             Err(Unwritten::Raced) if attempts > 0 => {}
-            Err(Unwritten::Raced) => return Err(Status::already_exists(resource.group, resource.plural, &name)),
+            Err(Unwritten::Raced) => {
+                let kept = resource.kept_as().unwrap_or(resource);
+                return Err(Status::already_exists(kept.group, kept.plural, &name));
+            }
         }
     }
 }
@@ -127,9 +133,12 @@ pub(crate) async fn update(server: &Server, call: &Call, target: &Target, body: 
         let cause = Cause { reason: "FieldValueInvalid".into(), message, field: "metadata.resourceVersion".into() };
         return Err(Status::invalid(resource.group, resource.kind, target.name()?, vec![cause]));
     }
-    let propose = |_: &Stored| Ok(Proposal { object: decoded.object.clone(), warnings: decoded.warnings.clone() });
+    let propose = |_: &Stored| {
+        let object = event::kept(resource, decoded.object.clone());
+        Ok(Proposal { object, warnings: decoded.warnings.clone() })
+    };
     let written = modify(server, call, target, options.dry_run, propose).await?;
-    Ok(answer(StatusCode::OK, form, &written))
+    Ok(answer(StatusCode::OK, form, target, &written))
 }
 
 /// Answers a PATCH of an object or of its status.
@@ -144,22 +153,22 @@ pub(crate) async fn patch(server: &Server, call: &Call, target: &Target, body: &
     // Entries that a patch does not speak of stay as they are, and need not be looked at.
     let speaks_of_entries = body.windows(ownership::ENTRIES.len()).any(|word| word == ownership::ENTRIES.as_bytes());
     let propose = |old: &Stored| {
-        let mut current = old.record.shown();
+        let mut current = old.record.seen_as(resource).shown();
         if !speaks_of_entries {
             ownership::take(&mut current);
         }
         let patched = patch::apply(&version, resource.kind, &current, media_type, body)?;
         if patched == current {
-            return Ok(Proposal { object: patched, warnings: Vec::new() });
+            return Ok(Proposal { object: event::kept(resource, patched), warnings: Vec::new() });
         }
         // What the patch brought in is held to the same rules as a body.
         let bytes = serde_json::to_vec(&patched).map_err(Status::internal)?;
         let decoded = decode::decode(&version, resource.kind, JSON, &bytes, options.validation)?;
         check_name(target, &decoded.object)?;
-        Ok(Proposal { object: decoded.object, warnings: decoded.warnings })
+        Ok(Proposal { object: event::kept(resource, decoded.object), warnings: decoded.warnings })
     };
     let written = modify(server, call, target, options.dry_run, propose).await?;
-    Ok(answer(StatusCode::OK, form, &written))
+    Ok(answer(StatusCode::OK, form, target, &written))
 }
 
 /// Changes an object to what is proposed for its newest state; proposes anew when somebody else was faster.
@@ -227,6 +236,11 @@ async fn attempt(
         Ownership::Settled => sent,
         Ownership::Tracked => ownership::updated(call, target, (&before, &owned), &object, sent).map_err(Unwritten::Refused)?,
     };
+    // What the cluster gives is nobody's.
+    let _claim = match target.subresource {
+        None => services::claim(server, resource, Some(&before), &mut object).await.map_err(Unwritten::Refused)?,
+        Some(_) => None,
+    };
     // That somebody was here and changed nothing is not worth a revision.
     if object == before && !finished && same_but_times(&owned, &owned_now) {
         return Ok(Written { object: old.record.clone(), warnings });
@@ -254,8 +268,9 @@ pub(crate) fn write<'a>(target: &'a Target, uid: &'a str) -> prepare::Write<'a> 
 }
 
 /// An answer that shows the object and prints the warnings.
-pub(crate) fn answer(code: StatusCode, form: Form, written: &Written) -> Response {
-    let mut response = respond::bytes(code, form.encoding().media_type(), form.object(&written.object, Timestamp::now()));
+pub(crate) fn answer(code: StatusCode, form: Form, target: &Target, written: &Written) -> Response {
+    let seen = written.object.seen_as(target.resource());
+    let mut response = respond::bytes(code, form.encoding().media_type(), form.object(&seen, Timestamp::now()));
     respond::warn(&mut response, &written.warnings);
     response
 }

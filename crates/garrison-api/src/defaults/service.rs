@@ -1,6 +1,4 @@
-//! Defaults of a Service.
-//!
-//! Nothing allocates addresses or node ports yet. None are made up: a service that names no `clusterIP` has none.
+//! Defaults of a Service, besides its addresses: which families there are is the cluster's matter, not the object's.
 
 use super::{default, each, part};
 use serde_json::{Value, json};
@@ -41,13 +39,13 @@ pub(super) fn apply(object: &mut Value) {
     }
 }
 
-/// One family of addresses, IPv4 unless the address given is of the other.
+/// A service that nobody selects pods for, and that has no address, is open to all families.
 fn addresses(spec: &mut Value) {
     let address = spec["clusterIP"].as_str().unwrap_or_default().to_owned();
     if !address.is_empty() {
         default(spec, "clusterIPs", || json!([address.clone()]));
     }
-    let family = if address.contains(':') { "IPv6" } else { "IPv4" };
-    default(spec, "ipFamilies", || json!([family]));
-    default(spec, "ipFamilyPolicy", || "SingleStack".into());
+    let selects = spec["selector"].as_object().is_some_and(|selector| !selector.is_empty());
+    let open = address == "None" && !selects;
+    default(spec, "ipFamilyPolicy", || if open { "RequireDualStack" } else { "SingleStack" }.into());
 }

@@ -241,7 +241,7 @@ pub(super) const ROWS: &[Resource] = &[
         selectable_fields: &["spec.clusterIP", "spec.type"],
         field: fields::path,
         has_status: true,
-        stored_only: "services are stored, no address is allocated and no traffic is forwarded",
+        stored_only: "services get their addresses, and nothing forwards traffic to them yet",
         ..BASE
     },
     Resource {
@@ -323,6 +323,27 @@ pub(super) const ROWS: &[Resource] = &[
         subresources: &[sub("status", "", "HorizontalPodAutoscaler", STATUS)],
         has_status: true,
         stored_only: "pod autoscalers are stored, nothing is scaled by them",
+        ..BASE
+    },
+    Resource {
+        group: "events.k8s.io",
+        kind: "Event",
+        plural: "events",
+        singular: "event",
+        short_names: &["ev"],
+        selectable_fields: &[
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reason",
+            "reportingController",
+            "type",
+        ],
+        field: fields::path,
         ..BASE
     },
     Resource {
@@ -414,7 +435,6 @@ pub(super) const ROWS: &[Resource] = &[
         subresources: &[sub("status", "", "PodDisruptionBudget", STATUS)],
         unconditional_update: false,
         has_status: true,
-        stored_only: "disruption budgets are stored, evictions do not heed them",
         ..BASE
     },
     Resource {

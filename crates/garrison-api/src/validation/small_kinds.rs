@@ -1,4 +1,4 @@
-//! Kinds with few rules: PriorityClass, Lease, Event, Namespace.
+//! Kinds with few rules: PriorityClass, Lease, Namespace.
 
 use super::fault::{At, Faults};
 use crate::names;
@@ -32,15 +32,6 @@ pub(super) fn lease(at: &At<'_>, faults: &mut Faults) {
     let spec = at.field("spec");
     faults.positive_if_set(&spec.field("leaseDurationSeconds"));
     faults.non_negative(&spec.field("leaseTransitions"));
-}
-
-/// An Event lives in the namespace of what it is about; those about the cluster live in `default`.
-pub(super) fn event(at: &At<'_>, faults: &mut Faults) {
-    let (own, about) = (at.field("metadata").text_of("namespace"), at.field("involvedObject").field("namespace"));
-    let fine = if about.is_empty() { ["", "default", "kube-system"].contains(&own) } else { about.text() == own };
-    if !fine {
-        faults.invalid_value(&about, &about.text().into(), "does not match event.namespace");
-    }
 }
 
 /// A Namespace: the finalizers of its spec are names.

@@ -37,7 +37,9 @@ pub(super) async fn empty(client: &Client, namespace: &str) -> Emptying {
     };
     emptying.undiscovered = found.unknown;
     let content = found.kinds.into_iter().filter(|kind| kind.namespaced && kind.can(&NEEDED));
-    let (events, content): (Vec<Kind>, Vec<Kind>) = content.partition(Kind::is_event);
+    let (mut events, content): (Vec<Kind>, Vec<Kind>) = content.partition(Kind::is_event);
+    // Both versions show the same events; one of them is enough to delete them.
+    events.truncate(1);
     let (pods, rest): (Vec<Kind>, Vec<Kind>) = content.into_iter().partition(Kind::is_pod);
     for stage in [pods, rest] {
         empty_of(client, namespace, stage, &mut emptying).await;

@@ -53,7 +53,7 @@ impl Strategy {
 }
 
 /// A number, or the percentage of `total`, rounded up. What cannot be read counts as zero.
-fn scaled(amount: &IntOrString, total: usize) -> usize {
+pub(crate) fn scaled(amount: &IntOrString, total: usize) -> usize {
     match amount {
         IntOrString::Int(number) => usize::try_from(*number).unwrap_or(0),
         IntOrString::String(text) => {

@@ -7,23 +7,25 @@ use serde::{Deserialize, Serialize};
 
 /// Where a list goes on. Opaque to clients.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Continuation {
+pub(crate) struct Continuation {
     /// The revision that all pages are of; `None` takes the rest as it is.
     #[serde(rename = "rv")]
-    pub(super) revision: Option<Revision>,
+    pub(crate) revision: Option<Revision>,
     /// Key of the first object of the page.
-    pub(super) start: String,
+    pub(crate) start: String,
 }
 
 impl Continuation {
-    pub(super) fn encode(&self) -> String {
+    pub(crate) fn encode(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).expect("a number and a text can be serialized"))
     }
 
-    pub(super) fn decode(token: &str) -> Result<Self, Status> {
+    pub(crate) fn decode(token: &str) -> Result<Self, Status> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).ok();
         let decoded = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        decoded.ok_or_else(|| Status::bad_request("continue key is not valid: it was not made by this server"))
+        decoded.ok_or_else(|| {
+            Status::bad_request("invalid continue token: continue key is not valid: it was not made by this server")
+        })
     }
 }
 

@@ -28,6 +28,11 @@ impl Asked {
             ["apis", group, _, rest @ ..] if !rest.is_empty() => (*group, rest),
             _ => return Self { verb: plain_verb(&parts.method), path: path.to_owned(), ..Self::default() },
         };
+        // The old paths of watches mean nothing else, whatever the method.
+        let (old_watch, rest) = match rest {
+            ["watch", rest @ ..] if !rest.is_empty() => (true, rest),
+            _ => (false, rest),
+        };
         // A namespace is in itself: who may do something there may be meant to read it.
         let (namespace, rest) = match rest {
             ["namespaces", namespace] | ["namespaces", namespace, "status" | "finalize", ..] => (*namespace, rest),
@@ -38,6 +43,7 @@ impl Asked {
         let field_selector = query.get("fieldSelector").unwrap_or_default();
         let whole = part(1).is_empty();
         let verb = match parts.method {
+            _ if old_watch => "watch",
             Method::GET | Method::HEAD if whole && query.flag("watch") => "watch",
             Method::GET | Method::HEAD if whole => "list",
             Method::GET | Method::HEAD => "get",
@@ -55,7 +61,7 @@ impl Asked {
             resource: part(0).into(),
             subresource: part(2).into(),
             namespace: namespace.into(),
-            name: if collection { selected_name(field_selector) } else { part(1) }.into(),
+            name: if collection && !old_watch { selected_name(field_selector) } else { part(1) }.into(),
             path: String::new(),
             field_selector: field_selector.into(),
         }

@@ -6,6 +6,12 @@ use garrison_api::{Status, status_error::Cause};
 use garrison_store::Revision;
 use std::time::Duration;
 
+const EXACT: &str = "Exact";
+const NOT_OLDER_THAN: &str = "NotOlderThan";
+
+/// Seconds beyond which nobody counts.
+const LONGEST: i64 = i32::MAX as i64;
+
 /// How a list relates to its `resourceVersion`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Match {
@@ -36,74 +42,83 @@ impl ListOptions {
     /// 400 for values that cannot be read, 422 for combinations that have no meaning.
     pub(crate) fn parse(target: &Target, query: &Query) -> Result<Self, Status> {
         let text = |name: &str| query.get(name).filter(|value| !value.is_empty());
-        let version_match = match text("resourceVersionMatch") {
-            None => None,
-            Some("NotOlderThan") => Some(Match::NotOlderThan),
-            Some("Exact") => Some(Match::Exact),
-            Some(other) => {
-                let supported = "supported values: \"Exact\", \"NotOlderThan\"";
-                return Err(invalid(
-                    "resourceVersionMatch",
-                    "FieldValueNotSupported",
-                    &format!("Unsupported value: {other:?}: {supported}"),
-                ));
-            }
-        };
-        let options = Self {
+        let watch = target.watch || query.flag("watch");
+        let limit = number(query, "limit")?.unwrap_or(0);
+        let timeout = number(query, "timeoutSeconds")?.filter(|seconds| *seconds != 0);
+        let causes = if watch { watch_faults(query) } else { list_faults(query) };
+        if !causes.is_empty() {
+            return Err(Status::invalid("meta.k8s.io", "ListOptions", "", causes));
+        }
+        let resource_version = text("resourceVersion").map(revision).transpose().map_err(|cause| match watch {
+            true => Status::invalid(target.resource().group, target.resource().plural, "", vec![cause]),
+            false => unreadable_version(&cause),
+        })?;
+        if !watch && text("continue").is_some() && resource_version.is_some_and(|version| version > 0) {
+            return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
+        }
+        let version_match =
+            text("resourceVersionMatch").map(|name| if name == EXACT { Match::Exact } else { Match::NotOlderThan });
+        Ok(Self {
             selection: Selection::parse(target, text("labelSelector"), text("fieldSelector"))?,
-            limit: number(query, "limit")?.unwrap_or(0),
+            limit: usize::try_from(limit).unwrap_or(0),
             continue_token: text("continue").map(str::to_owned),
-            resource_version: text("resourceVersion").map(version).transpose()?,
+            resource_version,
             version_match,
             bookmarks: query.flag("allowWatchBookmarks"),
             send_initial_events: query.switch("sendInitialEvents"),
-            timeout: number(query, "timeoutSeconds")?.filter(|seconds| *seconds > 0).map(Duration::from_secs),
-        };
-        if query.flag("watch") {
-            options.check_watch()?
-        } else {
-            options.check_list()?
-        }
-        Ok(options)
+            // A time that has passed already is no time at all, and the longest still ends at a time that there is.
+            timeout: timeout.map(|seconds| Duration::from_secs(u32::try_from(seconds.clamp(0, LONGEST)).unwrap_or(0).into())),
+        })
     }
+}
 
-    fn check_list(&self) -> Result<(), Status> {
-        let refuse = |why| Err(invalid("resourceVersionMatch", "FieldValueForbidden", why));
-        if self.send_initial_events.is_some() {
-            return Err(invalid(
-                "sendInitialEvents",
-                "FieldValueForbidden",
-                "Forbidden: sendInitialEvents is forbidden for list",
-            ));
+/// What is wrong with how a list asks for a version.
+fn list_faults(query: &Query) -> Vec<Cause> {
+    let given = |name: &str| query.get(name).is_some_and(|value| !value.is_empty());
+    let mut causes = Vec::new();
+    let mut refuse = |why: &str| causes.push(forbidden("resourceVersionMatch", why));
+    if let Some(name) = query.get("resourceVersionMatch").filter(|name| !name.is_empty()) {
+        if !given("resourceVersion") {
+            refuse("resourceVersionMatch is forbidden unless resourceVersion is provided");
         }
-        if self.continue_token.is_some() && self.resource_version.is_some_and(|version| version > 0) {
-            return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
+        if given("continue") {
+            refuse("resourceVersionMatch is forbidden when continue is provided");
         }
-        match (self.version_match, self.resource_version) {
-            (Some(_), _) if self.continue_token.is_some() => {
-                refuse("Forbidden: resourceVersionMatch is forbidden when continue is provided")
-            }
-            (Some(_), None) => refuse("Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"),
-            (Some(Match::Exact), Some(0)) => {
-                refuse("Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
-            }
-            _ => Ok(()),
+        if name == EXACT && query.get("resourceVersion") == Some("0") {
+            refuse("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+        }
+        if ![EXACT, NOT_OLDER_THAN].contains(&name) {
+            causes.push(unsupported("resourceVersionMatch", name, "\"Exact\", \"NotOlderThan\", \"\""));
         }
     }
+    if query.get("sendInitialEvents").is_some() {
+        causes.push(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+    }
+    causes
+}
 
-    fn check_watch(&self) -> Result<(), Status> {
-        let refuse = |why| Err(invalid("resourceVersionMatch", "FieldValueForbidden", why));
-        match (self.send_initial_events, self.version_match) {
-            (None, Some(_)) => {
-                refuse("Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
-            }
-            (Some(_), None) => refuse("Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
-            (Some(_), Some(Match::Exact)) => {
-                refuse("Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-            }
-            _ => Ok(()),
-        }
+/// What is wrong with how a watch asks for a version.
+fn watch_faults(query: &Query) -> Vec<Cause> {
+    const FIELD: &str = "resourceVersionMatch";
+    let name = query.get(FIELD).unwrap_or_default();
+    let initial = query.get("sendInitialEvents").is_some();
+    let mut causes = Vec::new();
+    if initial && name != NOT_OLDER_THAN {
+        causes.push(forbidden(FIELD, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
     }
+    if name.is_empty() {
+        return causes;
+    }
+    if !initial {
+        causes.push(forbidden(FIELD, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+    }
+    if name != NOT_OLDER_THAN {
+        causes.push(unsupported(FIELD, name, "\"NotOlderThan\""));
+    }
+    if query.get("continue").is_some_and(|token| !token.is_empty()) {
+        causes.push(forbidden(FIELD, "resourceVersionMatch is forbidden when continue is provided"));
+    }
+    causes
 }
 
 /// What a write asks for besides its body.
@@ -145,16 +160,39 @@ impl WriteOptions {
 }
 
 /// A resource version as clients send it.
+///
+/// # Errors
+/// 400 if it is no number.
 pub(crate) fn version(text: &str) -> Result<Revision, Status> {
-    text.parse().map_err(|_| {
-        Status::bad_request(format!("resourceVersion: Invalid value: {text:?}: not a resource version of this server"))
+    revision(text).map_err(|cause| unreadable_version(&cause))
+}
+
+fn revision(text: &str) -> Result<Revision, Cause> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or_else(|| {
+        let why = if digits { "value out of range" } else { "invalid syntax" };
+        let message = format!("Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: {why}");
+        Cause { reason: "FieldValueInvalid".into(), message, field: "resourceVersion".into() }
     })
 }
 
-fn number<N: std::str::FromStr>(query: &Query, name: &str) -> Result<Option<N>, Status> {
+fn unreadable_version(cause: &Cause) -> Status {
+    Status::bad_request(format!("invalid resource version: {}: {}", cause.field, cause.message))
+}
+
+fn number(query: &Query, name: &str) -> Result<Option<i64>, Status> {
     let text = query.get(name).filter(|value| !value.is_empty());
-    text.map(|text| text.parse().map_err(|_| Status::bad_request(format!("{name}: Invalid value: {text:?}: not a number"))))
-        .transpose()
+    let fault = |text: &str| Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"));
+    text.map(|text| text.parse().map_err(|_| fault(text))).transpose()
+}
+
+fn forbidden(field: &str, why: &str) -> Cause {
+    Cause { reason: "FieldValueForbidden".into(), message: format!("Forbidden: {why}"), field: field.into() }
+}
+
+fn unsupported(field: &str, value: &str, supported: &str) -> Cause {
+    let message = format!("Unsupported value: {value:?}: supported values: {supported}");
+    Cause { reason: "FieldValueNotSupported".into(), message, field: field.into() }
 }
 
 fn invalid(field: &str, reason: &str, message: &str) -> Status {

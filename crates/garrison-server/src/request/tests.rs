@@ -15,6 +15,8 @@ fn paths_name_resources() {
     check("GET", "/api/v1/pods?watch=1", "watch", ["pods", "", "", ""]);
     check("GET", "/api/v1/pods?watch=false", "list", ["pods", "", "", ""]);
     check("GET", "/api/v1/namespaces/a/pods?watch=true", "watch", ["pods", "a", "", ""]);
+    check("GET", "/api/v1/watch/pods", "watch", ["pods", "", "", ""]);
+    check("GET", "/api/v1/watch/namespaces/a/pods/b", "watch", ["pods", "a", "b", ""]);
     check("POST", "/api/v1/namespaces/a/pods", "create", ["pods", "a", "", ""]);
     check("DELETE", "/api/v1/namespaces/a/pods", "deletecollection", ["pods", "a", "", ""]);
     check("DELETE", "/api/v1/namespaces/a/pods/b", "delete", ["pods", "a", "b", ""]);
@@ -71,7 +73,10 @@ fn list_options_that_have_no_meaning_are_refused() {
         ("resourceVersionMatch=NotOlderThan&resourceVersion=0&continue=x", 422),
         ("resourceVersion=7&continue=x", 400),
         ("resourceVersion=x", 400),
-        ("limit=-1", 400),
+        ("limit=x", 400),
+        ("timeoutSeconds=x", 400),
+        ("watch=1&resourceVersion=x", 422),
+        ("resourceVersion=%2B1", 400),
         ("sendInitialEvents=true", 422),
         ("watch=1&resourceVersionMatch=NotOlderThan", 422),
         ("watch=1&sendInitialEvents=true", 422),
@@ -83,6 +88,35 @@ fn list_options_that_have_no_meaning_are_refused() {
     }
     assert!(options("watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true").is_ok());
     assert!(options("resourceVersionMatch=NotOlderThan&resourceVersion=0&limit=5").is_ok());
+    assert_eq!(options("limit=-1").map(|options| options.limit), Ok(0));
+    let longest = options("watch=1&timeoutSeconds=9223372036854775807").unwrap().timeout.unwrap();
+    assert!(tokio::time::Instant::now().checked_add(longest).is_some());
+    assert_eq!(options("timeoutSeconds=-1").map(|options| options.timeout), Ok(Some(std::time::Duration::ZERO)));
+}
+
+#[test]
+fn refusals_of_options_say_all_that_is_wrong() {
+    let target = Target::parse("/api/v1/pods").unwrap().unwrap();
+    let message = |query: &str| ListOptions::parse(&target, &Query::parse(query)).unwrap_err().message;
+    for (query, expected) in [
+        (
+            "resourceVersionMatch=Some&continue=x",
+            "[resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided, \
+             resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided, \
+             resourceVersionMatch: Unsupported value: \"Some\": supported values: \"Exact\", \"NotOlderThan\", \"\"]",
+        ),
+        (
+            "watch=1&resourceVersionMatch=Exact",
+            "[resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided, \
+             resourceVersionMatch: Unsupported value: \"Exact\": supported values: \"NotOlderThan\"]",
+        ),
+        (
+            "watch=1&sendInitialEvents=false",
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
+    ] {
+        assert_eq!(message(query), format!("ListOptions.meta.k8s.io \"\" is invalid: {expected}"));
+    }
 }
 
 #[test]

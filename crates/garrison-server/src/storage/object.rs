@@ -1,10 +1,10 @@
 //! An object as the server keeps it: its JSON bytes, and the few things that selectors ask for.
 
 use bytes::Bytes;
-use garrison_api::{Resource, encode, resource};
+use garrison_api::{Resource, encode, event, resource};
 use garrison_store::{Record, Revision};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, io::Write as _, ops::Range, sync::OnceLock};
+use std::{borrow::Cow, collections::BTreeMap, io::Write as _, ops::Range, sync::OnceLock};
 
 /// An object in memory: bytes that go to clients as they are.
 ///
@@ -23,11 +23,15 @@ pub(crate) struct StoredObject {
 }
 
 impl StoredObject {
-    /// Makes the form from an object. A `resourceVersion` in it is ignored.
+    /// Makes the form from an object as it is kept. A `resourceVersion` in it is ignored.
     ///
     /// # Errors
     /// When it is no object with metadata.
     pub(crate) fn new(resource: &'static Resource, object: &Value) -> Result<Self, String> {
+        Self::made(resource.kept_as().unwrap_or(resource), object)
+    }
+
+    fn made(resource: &'static Resource, object: &Value) -> Result<Self, String> {
         let fields = object.as_object().ok_or("not an object")?;
         let metadata = fields.get("metadata").and_then(Value::as_object).ok_or("no metadata")?;
         if metadata.keys().all(|name| name == "resourceVersion") {
@@ -43,6 +47,17 @@ impl StoredObject {
     /// The kind.
     pub(crate) fn resource(&self) -> &'static Resource {
         self.resource
+    }
+
+    /// The object in the version of which a client speaks.
+    pub(crate) fn seen_as(&self, resource: &'static Resource) -> Cow<'_, Self> {
+        if resource.kept_as().is_none() {
+            return Cow::Borrowed(self);
+        }
+        let shown = self.shown();
+        let revision = shown["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok());
+        let seen = Self::made(resource, &event::shown(resource, shown)).expect("it has the metadata of what is kept");
+        Cow::Owned(revision.map_or_else(|| seen.clone(), |revision| seen.stamped(revision)))
     }
 
     /// The JSON.

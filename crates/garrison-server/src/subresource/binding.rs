@@ -6,13 +6,14 @@ use crate::{
     request::{Call, Target, WriteOptions},
     respond::{self, Response},
     storage::{Stored, StoredObject, Unwritten},
+    subresource::condition,
     write::{RACES, content_type},
 };
 use bytes::Bytes;
 use garrison_api::{Status, decode, status_error::Cause};
 use http::StatusCode;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Answers a POST of a `Binding`.
 pub(crate) async fn bind(server: &Server, call: &Call, target: &Target, body: &Bytes) -> Result<Response, Status> {
@@ -66,25 +67,6 @@ fn bound(old: &Stored, name: &str, binding: &Value, node: &str) -> Result<Value,
     for (key, value) in binding["metadata"]["annotations"].as_object().into_iter().flatten() {
         pod["metadata"]["annotations"][key] = value.clone();
     }
-    set_scheduled(&mut pod, Timestamp::now());
+    condition::set(&mut pod, "PodScheduled", "", "", Timestamp::now());
     Ok(pod)
-}
-
-/// Says in the pod's conditions that it has a node.
-fn set_scheduled(pod: &mut Value, now: Timestamp) {
-    let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let condition =
-        json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": second.to_string()});
-    if !pod["status"].is_object() {
-        pod["status"] = json!({});
-    }
-    if !pod["status"]["conditions"].is_array() {
-        pod["status"]["conditions"] = json!([]);
-    }
-    if let Some(conditions) = pod["status"]["conditions"].as_array_mut() {
-        match conditions.iter_mut().find(|condition| condition["type"] == "PodScheduled") {
-            Some(known) => *known = condition,
-            None => conditions.push(condition),
-        }
-    }
 }

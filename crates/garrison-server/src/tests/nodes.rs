@@ -38,6 +38,10 @@ async fn a_node_reads_the_secrets_of_its_own_pods_only() {
         assert_eq!(asked_by(&cluster, "n2", &format!("{kind}/used")).await, 403);
     }
     assert_eq!(asked_by(&cluster, "n2", "pods/user").await, 403);
+    // Nor by the old way of watching one object, which no handler looks at.
+    let stranger = User::new("system:node:n2", [NODES, AUTHENTICATED]);
+    let watched = cluster.send_as(stranger, "GET /api/v1/watch/namespaces/default/pods/user", &[], "").await;
+    assert_eq!(watched.status(), 403);
     cluster.check(&format!("DELETE {DEFAULT}/pods/user?gracePeriodSeconds=0"), json!(null), 200).await;
     assert_eq!(asked_by(&cluster, "n1", "secrets/used").await, 403);
 }

@@ -126,6 +126,8 @@ async fn every_object_says_the_same_in_both_encodings() {
     let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": pod("p")["spec"]});
     let set = json!({"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}});
     cluster.check("POST /apis/apps/v1/namespaces/default/daemonsets", set, 201).await;
+    let event = json!({"metadata": {"name": "e"}, "message": "m", "involvedObject": {"namespace": "default"}, "count": 2});
+    cluster.check("POST /api/v1/namespaces/default/events", event, 201).await;
     let mut seen = 0;
     for resource in garrison_api::resource::resources().iter().filter(|resource| resource.is_stored()) {
         let version = resource.api_version();

@@ -118,8 +118,10 @@ async fn state_and_revisions_outlive_the_server() {
     let a = cluster.config_map("a", json!({"x": "y"})).await;
     cluster.server.storage().store().close().await;
     let Cluster { server, dir } = cluster;
+    // The port stands in the endpoints of the service `kubernetes`.
+    let same_port = crate::Config { listen: server.address(), ..config(dir.path()) };
     drop(server);
-    let cluster = Cluster { server: Server::open(config(dir.path())).await.unwrap(), dir };
+    let cluster = Cluster { server: Server::open(same_port).await.unwrap(), dir };
     assert_eq!(cluster.check("GET /api/v1/namespaces/default/configmaps/a", Value::Null, 200).await, a);
     assert_eq!(revision(&cluster.config_map("b", json!({})).await), revision(&a) + 1, "the first objects are not made twice");
 }

@@ -27,20 +27,6 @@ async fn a_pod_is_bound_once() {
 }
 
 #[tokio::test]
-async fn an_eviction_is_a_deletion() {
-    let cluster = Cluster::new().await;
-    cluster.pod("p").await;
-    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p", "namespace": "default"}});
-    let mut dry = eviction.clone();
-    dry["deleteOptions"] = json!({"dryRun": ["All"]});
-    cluster.check(&format!("POST {PODS}/p/eviction"), dry, 201).await;
-    cluster.check(&format!("GET {PODS}/p"), Value::Null, 200).await;
-    cluster.check(&format!("POST {PODS}/p/eviction"), eviction.clone(), 201).await;
-    cluster.check(&format!("GET {PODS}/p"), Value::Null, 404).await;
-    cluster.check(&format!("POST {PODS}/p/eviction"), eviction, 404).await;
-}
-
-#[tokio::test]
 async fn status_and_the_rest_are_written_apart() {
     let cluster = Cluster::new().await;
     let made = cluster.pod("p").await;

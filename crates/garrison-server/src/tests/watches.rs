@@ -16,20 +16,20 @@ const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The events of a watch, one by one.
-struct Events {
+pub(super) struct Events {
     body: crate::Body,
     rest: Vec<u8>,
     ready: VecDeque<Value>,
 }
 
 impl Events {
-    fn new(response: Response<crate::Body>) -> Self {
+    pub(super) fn new(response: Response<crate::Body>) -> Self {
         assert_eq!(response.status(), 200);
         Self { body: response.into_body(), rest: Vec::new(), ready: VecDeque::new() }
     }
 
     /// The next event; `None` when the watch has ended.
-    async fn next(&mut self) -> Option<Value> {
+    pub(super) async fn next(&mut self) -> Option<Value> {
         while self.ready.is_empty() {
             let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("an event was expected")?;
             self.rest.extend_from_slice(&frame.unwrap().into_data().unwrap());
@@ -42,7 +42,7 @@ impl Events {
     }
 
     /// Type and name of the next event.
-    async fn told(&mut self) -> (String, String) {
+    pub(super) async fn told(&mut self) -> (String, String) {
         let event = self.next().await.unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         (text(&event["type"]), text(&event["object"]["metadata"]["name"]))
@@ -150,7 +150,12 @@ async fn who_comes_too_late_or_too_early_is_told() {
         (&json!("ERROR"), &json!(410), &json!("Expired"))
     );
     assert_eq!(late.next().await, None);
-    cluster.check(&format!("GET {MAPS}?watch=1&resourceVersion={}", b + 50), Value::Null, 504).await;
+    // Who asks for what is yet to come waits for it.
+    let mut early = watch(&cluster, MAPS, &format!("resourceVersion={}", b + 1)).await;
+    for name in ["c", "d"] {
+        cluster.config_map(name, json!({})).await;
+    }
+    assert_eq!(early.told().await, told("ADDED", "d"));
 }
 
 #[tokio::test]

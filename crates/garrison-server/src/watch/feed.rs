@@ -5,7 +5,7 @@ use crate::{
     accept::Encoding,
     form::Form,
     request::Selection,
-    storage::{Stored, StoredObject},
+    storage::{Storage, Stored, StoredObject},
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use garrison_api::{Status, encode};
@@ -33,16 +33,19 @@ pub(super) struct Settings {
 }
 
 /// Where a watch starts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Start {
     /// With the objects there are.
     State,
-    /// With what happened after a revision.
+    /// With what happens after a revision, which may be yet to come.
     After(Revision),
+    /// Not at all: a watch that got so far is told why by an event.
+    Failed(Status),
 }
 
 /// The stream of one watcher.
 pub(super) struct Feed {
+    storage: Storage,
     selection: Selection,
     settings: Settings,
     /// What is left of the initial state, and its revision.
@@ -57,6 +60,8 @@ pub(super) struct Feed {
 /// Where events come from.
 enum Source {
     Live(Watch<StoredObject>),
+    /// From a revision on that is yet to come.
+    Ahead(Revision),
     /// History does not reach back far enough: the client is told and has to list again.
     Failed(Status),
     Over,
@@ -72,6 +77,7 @@ enum Next {
 
 impl Feed {
     pub(super) async fn open(server: &Server, selection: Selection, settings: Settings, start: Start) -> Result<Self, Status> {
+        let storage = server.storage().clone();
         let (initial, from) = match start {
             Start::After(revision) => (Vec::new(), revision),
             Start::State => {
@@ -84,18 +90,31 @@ impl Feed {
                     limit: 0,
                     at: None,
                 };
-                let page = server.storage().range(range).await?;
+                let page = storage.range(range).await?;
                 (page.entries, page.revision)
             }
+            Start::Failed(status) => return Ok(Self::new(storage, selection, settings, Source::Failed(status))),
         };
-        let source = match server.storage().watch(selection.scope(), from).await {
-            Ok(watch) => Source::Live(watch),
-            Err(status) if status.code == 410 => Source::Failed(too_old(from)),
-            Err(status) => return Err(status),
+        let source = match from > storage.revision().await? {
+            true => Source::Ahead(from),
+            false => live(&storage, &selection, from).await?,
         };
         let initial_end = settings.mark_initial_end.then_some(from);
+        Ok(Self { initial: initial.into_iter(), initial_end, ..Self::new(storage, selection, settings, source) })
+    }
+
+    fn new(storage: Storage, selection: Selection, settings: Settings, source: Source) -> Self {
         let next_bookmark = bookmark_after(Instant::now(), settings.deadline);
-        Ok(Self { selection, settings, initial: initial.into_iter(), initial_end, source, next_bookmark, first: true })
+        Self {
+            storage,
+            selection,
+            settings,
+            initial: Vec::new().into_iter(),
+            initial_end: None,
+            source,
+            next_bookmark,
+            first: true,
+        }
     }
 
     /// The next piece of the stream: one event or several. `None` at its end.
@@ -121,10 +140,18 @@ impl Feed {
     }
 
     async fn wait(&mut self) -> Next {
+        if let Source::Ahead(from) = self.source {
+            tokio::select! {
+                biased;
+                () = sleep_until(self.settings.deadline) => return Next::End,
+                reached = self.storage.store().reached(from) => if reached.is_err() { return Next::End },
+            }
+            self.source = live(&self.storage, &self.selection, from).await.unwrap_or_else(Source::Failed);
+        }
         let watch = match &mut self.source {
             Source::Live(watch) => watch,
             Source::Failed(status) => return Next::Failure(status.clone()),
-            Source::Over => return Next::End,
+            Source::Over | Source::Ahead(_) => return Next::End,
         };
         tokio::select! {
             biased;
@@ -182,7 +209,8 @@ impl Feed {
     fn write_object(&mut self, kind: &str, object: &StoredObject, now: Timestamp, out: &mut BytesMut) {
         let first = std::mem::replace(&mut self.first, false);
         let form = self.settings.form;
-        write(form.encoding(), out, kind, &form.event(object, first, now));
+        let object = object.seen_as(self.selection.resource());
+        write(form.encoding(), out, kind, &form.event(&object, first, now));
     }
 
     fn write_bookmark(&mut self, out: &mut BytesMut) {
@@ -219,8 +247,13 @@ fn write(encoding: Encoding, out: &mut BytesMut, kind: &str, object: &[u8]) {
     }
 }
 
-fn too_old(revision: Revision) -> Status {
-    Status::expired(format!("too old resource version: {revision}"))
+/// The events after a revision that there has been.
+async fn live(storage: &Storage, selection: &Selection, from: Revision) -> Result<Source, Status> {
+    match storage.watch(selection.scope(), from).await {
+        Ok(watch) => Ok(Source::Live(watch)),
+        Err(status) if status.code == 410 => Ok(Source::Failed(status)),
+        Err(status) => Err(status),
+    }
 }
 
 #[cfg(test)]

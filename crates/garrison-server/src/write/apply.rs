@@ -15,9 +15,10 @@ use crate::{
 };
 use bytes::Bytes;
 use garrison_api::{
-    Status,
+    Resource, Status,
     apply::{self, Applied, Live},
     decode::{self, Decoded, FieldValidation},
+    event,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ impl<'a> Configuration<'a> {
         if (&decoded.object["apiVersion"], &decoded.object["kind"]) != (&json!(api_version), &json!(kind)) {
             return Err(Status::bad_request(format!("invalid object type: {}", apply::kind_text(&decoded.object))));
         }
+        let decoded = Decoded { object: event::kept(target.resource(), decoded.object), ..decoded };
         Ok(Self { decoded, writer, body, force: call.query.flag("force") })
     }
 
@@ -85,7 +87,7 @@ pub(super) async fn apply(server: &Server, call: &Call, target: &Target, body: &
             Err(status) => return Err(status),
             Ok(mut written) => {
                 written.warnings.splice(0..0, config.decoded.warnings);
-                return Ok(answer(code, form, &written));
+                return Ok(answer(code, form, target, &written));
             }
         }
     }
@@ -95,14 +97,18 @@ pub(super) async fn apply(server: &Server, call: &Call, target: &Target, body: &
 fn changed(target: &Target, config: &Configuration<'_>, old: &Stored) -> Result<Proposal, Status> {
     let mut live = old.record.value();
     let owned = ownership::take(&mut live);
-    let version = target.resource().api_version();
-    let applied = config.apply(&version, &live, &owned)?;
+    let applied = config.apply(&kept_as(target).api_version(), &live, &owned)?;
     settled(target, config, applied)
+}
+
+/// The kind under which the target's objects are kept.
+fn kept_as(target: &Target) -> &'static Resource {
+    target.resource().kept_as().unwrap_or(target.resource())
 }
 
 /// The applied object, held to the same rules as a body.
 fn settled(target: &Target, config: &Configuration<'_>, applied: Applied) -> Result<Proposal, Status> {
-    let resource = target.resource();
+    let resource = kept_as(target);
     let Applied { object, owned } = applied;
     let decoded = decode::patched(&resource.api_version(), resource.kind, object, config.body, FieldValidation::Ignore)?;
     let mut object = decoded.object;
@@ -120,7 +126,7 @@ async fn create(
 ) -> Result<Written, Status> {
     let resource = target.resource();
     server.authorizer().authorize(&Attributes { verb: "create", ..call.attributes() })?;
-    let applied = config.apply(&resource.api_version(), &json!({}), &Value::Null)?;
+    let applied = config.apply(&kept_as(target).api_version(), &json!({}), &Value::Null)?;
     let mut object = settled(target, config, applied)?.object;
     let uid = text(&object, "uid");
     if !uid.is_empty() {

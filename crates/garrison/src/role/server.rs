@@ -5,8 +5,8 @@
 use super::{duration::duration, etcd::EtcdArgs, limits::LimitArgs};
 use anyhow::{Context, Result};
 use garrison_controllers::selection::Selection;
-use garrison_server::Server;
 use garrison_server::identity::User;
+use garrison_server::{AddressRange, PortRange, Server, ServiceRanges};
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
@@ -44,6 +44,12 @@ pub(crate) struct ServerArgs {
     /// Prefix length of one node's share of it
     #[arg(long, value_name = "BITS", default_value_t = 24)]
     node_cidr_mask_size: u8,
+    /// The range that services get their addresses from
+    #[arg(long, value_name = "CIDR", default_value_t = AddressRange::DEFAULT)]
+    service_cluster_ip_range: AddressRange,
+    /// The ports on every node that services may get
+    #[arg(long, value_name = "FIRST-LAST", default_value_t = PortRange::DEFAULT)]
+    service_node_port_range: PortRange,
     #[command(flatten)]
     etcd: EtcdArgs,
     #[command(flatten)]
@@ -78,6 +84,7 @@ impl ServerArgs {
             listen: self.listen,
             advertise_address: advertise.to_string(),
             names: self.names,
+            services: ServiceRanges { addresses: self.service_cluster_ip_range, node_ports: self.service_node_port_range },
         };
         let server = Server::open(config).await.context("opening the server")?;
         if let Some(file) = &self.write_kubeconfig {

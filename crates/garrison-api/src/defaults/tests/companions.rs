@@ -4,18 +4,19 @@ use super::with_defaults;
 use serde_json::{Value, json};
 
 #[test]
-fn services_get_defaults_and_no_address() {
+fn services_get_defaults_and_no_address_yet() {
     let service = |spec: Value| with_defaults("", "services", json!({"spec": spec}))["spec"].clone();
     let plain = service(json!({"ports": [{"port": 80}, {"port": 53, "protocol": "UDP", "targetPort": "dns"}]}));
     let ports = json!([{"port": 80, "protocol": "TCP", "targetPort": 80}, {"port": 53, "protocol": "UDP", "targetPort": "dns"}]);
     assert_eq!(
         plain,
-        json!({"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster", "ipFamilies": ["IPv4"],
+        json!({"type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
             "ipFamilyPolicy": "SingleStack", "ports": ports})
     );
     for (given, field, wanted) in [
         (json!({"clusterIP": "None"}), "clusterIPs", json!(["None"])),
-        (json!({"clusterIP": "fd00::1"}), "ipFamilies", json!(["IPv6"])),
+        (json!({"clusterIP": "None"}), "ipFamilyPolicy", json!("RequireDualStack")),
+        (json!({"clusterIP": "None", "selector": {"a": "b"}}), "ipFamilyPolicy", json!("SingleStack")),
         (json!({"type": "NodePort"}), "externalTrafficPolicy", json!("Cluster")),
         (json!({"externalIPs": ["1.2.3.4"]}), "externalTrafficPolicy", json!("Cluster")),
         (json!({"type": "LoadBalancer"}), "allocateLoadBalancerNodePorts", json!(true)),
