@@ -1,12 +1,12 @@
 //! What a request asks for, read from its method, path and query.
 
 mod asked;
-mod manager;
+mod field_manager;
 mod options;
 mod selection;
 
 pub(crate) use asked::Asked;
-pub(crate) use manager::field_manager;
+pub(crate) use field_manager::field_manager;
 pub(crate) use options::{FieldValidation, ListOptions, Match, WriteOptions, version};
 pub(crate) use selection::Selection;
 

@@ -49,32 +49,32 @@ fn fields(map: &Structure, own: Option<&Map<String, Value>>, said: Option<&Map<S
     Ok((!out.is_empty()).then_some(Value::Object(out)))
 }
 
-/// The elements of a list by their steps, in order. Those of the object that are alike merge with nothing.
-fn index<'v>(
-    list: &Structure,
-    elements: &'v [Value],
-    may_repeat: bool,
-) -> Result<(Vec<Element>, BTreeMap<Element, Option<&'v Value>>), String> {
-    let (mut order, mut found) = (Vec::new(), BTreeMap::new());
-    for (place, element) in elements.iter().enumerate() {
-        let step = list.step_to(element).map_err(|why| format!("element {place}: {why}"))?;
-        if found.contains_key(&step) {
-            if !may_repeat {
+/// The elements of a list: their steps in order, and each by its step. Those that are alike are no one element.
+struct Index<'v> {
+    order: Vec<Element>,
+    by_step: BTreeMap<Element, Option<&'v Value>>,
+}
+
+impl<'v> Index<'v> {
+    fn of(list: &Structure, elements: &'v [Value], may_repeat: bool) -> Result<Self, String> {
+        let mut index = Self { order: Vec::with_capacity(elements.len()), by_step: BTreeMap::new() };
+        for (place, element) in elements.iter().enumerate() {
+            let step = list.step_to(element).map_err(|why| format!("element {place}: {why}"))?;
+            let repeats = index.by_step.contains_key(&step);
+            if repeats && !may_repeat {
                 return Err(format!("duplicate entries for key {step}"));
             }
-            found.insert(step.clone(), None);
-        } else {
-            found.insert(step.clone(), Some(element));
+            index.by_step.insert(step.clone(), (!repeats).then_some(element));
+            index.order.push(step);
         }
-        order.push(step);
+        Ok(index)
     }
-    Ok((order, found))
 }
 
 /// Merges lists. The configuration's order holds among what it lists; what it does not list stays where it was.
 fn elements(list: &Structure, own: &[Value], said: &[Value]) -> Result<Option<Value>, String> {
-    let (said_order, said_by_step) = index(list, said, false)?;
-    let (own_order, own_by_step) = index(list, own, true)?;
+    let Index { order: said_order, by_step: said_by_step } = Index::of(list, said, false)?;
+    let Index { order: own_order, by_step: own_by_step } = Index::of(list, own, true)?;
     let mut shared = said_order.iter().filter(|step| own_by_step.contains_key(*step));
     let mut next_shared = shared.next();
     let mut merged: BTreeSet<&Element> = BTreeSet::new();
