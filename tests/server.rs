@@ -10,6 +10,7 @@ use tempfile::TempDir;
 /// Long enough for a slow machine; a test that works never waits this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A running server; it ends with this value.
 pub struct Server {
     directory: TempDir,
     listen: String,
@@ -33,10 +34,12 @@ fn spawn(directory: &Path, listen: &str, flags: &[String]) -> Result<Child> {
 }
 
 impl Server {
+    /// A server with nothing in it.
     pub fn start() -> Result<Self> {
         Self::start_with(&[])
     }
 
+    /// A server with further flags.
     pub fn start_with(flags: &[&str]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -62,6 +65,7 @@ impl Server {
         self.wait("the server", || self.kubectl(&["get", "--raw", "/readyz"]).map(drop))
     }
 
+    /// Kills the server, and starts it again where it was.
     pub fn kill_and_restart(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
@@ -101,6 +105,7 @@ impl Server {
         Ok(child.wait_with_output()?)
     }
 
+    /// Applies a manifest with kubectl.
     pub fn apply(&self, manifest: &str) -> Result<()> {
         let output = self.kubectl_with(&["apply", "-f", "-"], manifest)?;
         ensure!(output.status.success(), "kubectl apply: {}", text(&output.stderr));
@@ -136,6 +141,7 @@ impl Drop for Server {
     }
 }
 
+/// What a program printed.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

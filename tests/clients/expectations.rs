@@ -19,6 +19,9 @@ pub(crate) const PENDING: &[&str] = &[
     "custom-invalid",
     "custom-status",
     "custom-watch",
+    "custom-apply",
+    "custom-strict",
+    "yaml",
 ];
 
 /// One operation of the script.
@@ -215,11 +218,16 @@ fn access() -> Vec<Operation> {
 }
 
 fn kinds() -> Vec<Operation> {
+    let unknown = "Widget in version \"v1\" cannot be handled as a Widget: strict decoding error: unknown field \"spec.bogus\"";
     vec![
         op("crd-create", json!({"established": true})),
         op("custom-objects", json!({"color": "red", "size": 2, "generation": 2, "names": ["w"], "gone": true})),
         op("custom-invalid", json!({"code": 422, "reason": "Invalid", "fields": ["spec.size"]})),
         op("custom-status", json!({"size": 1, "ready": true, "generation": 1})).without(KubectlBefore(24), "has no flag for it"),
+        op("custom-apply", json!({"size": 3, "color": "red", "managers": ["first/Apply"]})),
+        op("custom-strict", refusal(400, "BadRequest", unknown))
+            .without(KubectlBefore(25), "validates by itself")
+            .without(Any(KubeRs), "asks for it in patches only"),
         op("custom-watch", json!({"events": ["ADDED seen", "MODIFIED seen", "DELETED seen"]})),
     ]
 }
@@ -231,6 +239,8 @@ fn forms() -> Vec<Operation> {
             .without(Any(Kubectl), "never asks for it"),
         op("protobuf", json!({"type": "application/vnd.kubernetes.protobuf", "magic": "k8s"}))
             .without(Any(Kubectl), "does not tell; newer ones send it for every typed create"),
+        op("yaml", json!({"type": "application/yaml", "starts": "apiVersion: v1\ndata:\n"}))
+            .without(Any(Kubectl), "makes it from JSON itself"),
         op("http2", json!({"version": "HTTP/2.0"}))
             .without(Any(KubeRs), "speaks HTTP/1.1 unless it is given a connector of one's own")
             .without(Any(Python), "speaks HTTP/1.1")

@@ -5,7 +5,7 @@ use garrison_tests::server::Server;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// What the server hears of while nobody else reaches it.
 const MEANWHILE: &str = "---\n\
@@ -55,8 +55,8 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Its threads live as long as the process; a server that has ended is not reached by them.
-    pub(crate) fn open(server: Arc<Mutex<Server>>, upstream: SocketAddr) -> Result<Self> {
+    /// Its threads live as long as the process; they do not keep the server.
+    pub(crate) fn open(server: Weak<Mutex<Server>>, upstream: SocketAddr) -> Result<Self> {
         let (doors, controls) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
         let gateway = Self { address: doors.local_addr()?, control: controls.local_addr()? };
         let door = Arc::new(Door::default());
@@ -69,6 +69,7 @@ impl Gateway {
         });
         std::thread::spawn(move || {
             for order in controls.incoming().flatten() {
+                let Some(server) = server.upgrade() else { return };
                 if let Err(error) = obey(&order, &door, &server) {
                     eprintln!("the gateway: {error:#}");
                 }

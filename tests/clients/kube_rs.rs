@@ -52,7 +52,10 @@ pub(crate) fn run(around: &Surroundings) -> Result<Report> {
         ];
         let mut report = Report::new();
         for (name, operation) in all.concat() {
-            let result = operation(&kube).await.unwrap_or_else(|error| json!({"error": format!("{error:#}")}));
+            let result = match tokio::time::timeout(3 * PATIENCE, operation(&kube)).await {
+                Ok(result) => result.unwrap_or_else(|error| json!({"error": format!("{error:#}")})),
+                Err(_) => json!({"error": "it does not end"}),
+            };
             report.insert(name.to_owned(), result);
         }
         Ok(report)

@@ -47,6 +47,10 @@ pub(crate) fn install_node(project: &Path) -> Result<()> {
     fs::create_dir_all(&target)?;
     for file in fs::read_dir(own)? {
         let file = file?;
+        // Whoever develops the program may have the client installed there.
+        if file.file_type()?.is_dir() {
+            continue;
+        }
         fs::copy(file.path(), target.join(file.file_name()))?;
     }
     let mut packages = Command::new("npm");
@@ -61,6 +65,8 @@ pub(crate) fn run(client: &Client, program: &Path, around: &Surroundings) -> Res
         .arg(program)
         .env("KUBECONFIG", &around.kubeconfig)
         .env("HOME", &around.home)
+        // The sources stay as they are.
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("WIDGETS", around.home.join("widgets.json"))
         .env("CONTROL", around.control.to_string())
         .stdout(fs::File::create(&out)?)

@@ -35,7 +35,7 @@ impl Surroundings {
         let kubeconfig = std::fs::read_to_string(server.directory().join("kubeconfig"))?;
         let address = server.address();
         let server = Arc::new(Mutex::new(server));
-        let gateway = Gateway::open(Arc::clone(&server), address.parse().context("an address")?)?;
+        let gateway = Gateway::open(Arc::downgrade(&server), address.parse().context("an address")?)?;
         let path = files.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig.replace(&address, &gateway.address.to_string()))?;
         std::fs::write(files.path().join("widgets.json"), WIDGETS)?;

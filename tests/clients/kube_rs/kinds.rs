@@ -1,5 +1,6 @@
 //! Kinds of one's own: their definition, and dynamic objects of them.
 
+use super::patches::managers;
 use super::{Kube, NAMESPACE, Operation, PATIENCE, pick, refusal};
 use crate::kubectl::at;
 use anyhow::{Context, Result};
@@ -16,6 +17,7 @@ pub(super) const ALL: &[Operation] = &[
     ("custom-objects", |kube| custom_objects(kube).boxed_local()),
     ("custom-invalid", |kube| custom_invalid(kube).boxed_local()),
     ("custom-status", |kube| custom_status(kube).boxed_local()),
+    ("custom-apply", |kube| custom_apply(kube).boxed_local()),
     ("custom-watch", |kube| custom_watch(kube).boxed_local()),
 ];
 
@@ -68,6 +70,13 @@ async fn custom_status(kube: &Kube) -> Result<Value> {
     let changed = widgets(kube).patch_status("reporting", &PatchParams::default(), &change).await?;
     Ok(json!({"size": at(&changed.data, "/spec/size"), "ready": at(&changed.data, "/status/ready"),
         "generation": changed.metadata.generation}))
+}
+
+async fn custom_apply(kube: &Kube) -> Result<Value> {
+    let wanted = Patch::Apply(widget("applied", 3.into()));
+    let applied = widgets(kube).patch("applied", &PatchParams::apply("first"), &wanted).await?;
+    let managers = managers(&applied.metadata);
+    Ok(json!({"size": at(&applied.data, "/spec/size"), "color": at(&applied.data, "/spec/color"), "managers": managers}))
 }
 
 async fn custom_watch(kube: &Kube) -> Result<Value> {

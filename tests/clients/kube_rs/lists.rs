@@ -23,6 +23,7 @@ pub(super) const ALL: &[Operation] = &[
 pub(super) const FORMS: &[Operation] = &[
     ("table", |kube| table(kube).boxed_local()),
     ("metadata-only", |kube| metadata_only(kube).boxed_local()),
+    ("yaml", |kube| yaml(kube).boxed_local()),
     ("protobuf", |kube| protobuf(kube).boxed_local()),
 ];
 
@@ -88,6 +89,14 @@ async fn table(kube: &Kube) -> Result<Value> {
 async fn metadata_only(kube: &Kube) -> Result<Value> {
     let found = serde_json::to_value(kube.config_maps().get_metadata("settings").await?)?;
     Ok(json!({"kind": found["kind"], "data": found.get("data").is_some(), "name": found["metadata"]["name"]}))
+}
+
+async fn yaml(kube: &Kube) -> Result<Value> {
+    let answer = kube.client.send(request("application/yaml", Body::empty())?).await?;
+    let form = answer.headers().get(header::CONTENT_TYPE).context("a type")?.to_str()?.to_owned();
+    let body = answer.into_body().collect().await?.to_bytes();
+    let starts: String = std::str::from_utf8(&body)?.split_inclusive('\n').take(2).collect();
+    Ok(json!({"type": form, "starts": starts}))
 }
 
 async fn protobuf(kube: &Kube) -> Result<Value> {

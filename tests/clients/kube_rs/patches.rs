@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use futures::FutureExt;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 pub(super) const ALL: &[Operation] = &[
@@ -58,9 +58,10 @@ async fn apply(kube: &Kube, manager: &str, data: Value, force: bool) -> kube::Re
     kube.config_maps().patch("applied", &parameters, &Patch::Apply(wanted)).await
 }
 
-fn managers(found: &ConfigMap) -> Vec<String> {
+/// Who owns fields of an object, and by what sort of request.
+pub(super) fn managers(metadata: &ObjectMeta) -> Vec<String> {
     let word = |word: &Option<String>| word.clone().unwrap_or_default();
-    let entries = found.metadata.managed_fields.iter().flatten();
+    let entries = metadata.managed_fields.iter().flatten();
     let mut managers: Vec<String> = entries.map(|entry| format!("{}/{}", word(&entry.manager), word(&entry.operation))).collect();
     managers.sort();
     managers
@@ -68,10 +69,10 @@ fn managers(found: &ConfigMap) -> Vec<String> {
 
 async fn apply_create(kube: &Kube) -> Result<Value> {
     let made = apply(kube, "first", json!({"a": "1", "b": "2"}), false).await?;
-    Ok(json!({"data": made.data, "managers": managers(&made)}))
+    Ok(json!({"data": made.data, "managers": managers(&made.metadata)}))
 }
 
 async fn apply_force(kube: &Kube) -> Result<Value> {
     let changed = apply(kube, "second", json!({"a": "2"}), true).await?;
-    Ok(json!({"data": changed.data, "managers": managers(&changed)}))
+    Ok(json!({"data": changed.data, "managers": managers(&changed.metadata)}))
 }

@@ -1,5 +1,6 @@
 //! Kinds of one's own: their definition, and objects of them.
 
+use super::objects::managers;
 use super::{Kubectl, Operation, at};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -11,6 +12,8 @@ pub(super) const ALL: &[Operation] = &[
     ("custom-objects", custom_objects),
     ("custom-invalid", |kubectl| kubectl.refused(&["create", "--validate=false", "-f", "-"], &widget("wrong", &json!("big")))),
     ("custom-status", custom_status),
+    ("custom-apply", custom_apply),
+    ("custom-strict", custom_strict),
     ("custom-watch", custom_watch),
 ];
 
@@ -39,6 +42,18 @@ fn custom_status(kubectl: &Kubectl) -> Result<Value> {
     let changed = kubectl.object(&["patch", "widget", "reporting", "--subresource=status", "--type=merge", "-p", change])?;
     Ok(json!({"size": at(&changed, "/spec/size"), "ready": at(&changed, "/status/ready"),
         "generation": at(&changed, "/metadata/generation")}))
+}
+
+fn custom_apply(kubectl: &Kubectl) -> Result<Value> {
+    kubectl.send(&["apply", "--server-side", "--field-manager=first"], &widget("applied", &json!(3)))?;
+    let applied = kubectl.raw("/apis/clients.test/v1/namespaces/team/widgets/applied")?;
+    Ok(json!({"size": at(&applied, "/spec/size"), "color": at(&applied, "/spec/color"), "managers": managers(&applied)}))
+}
+
+fn custom_strict(kubectl: &Kubectl) -> Result<Value> {
+    let mut wrong = widget("strict", &json!(1));
+    wrong["spec"]["bogus"] = 1.into();
+    kubectl.refused(&["create", "--validate=strict", "-f", "-"], &wrong)
 }
 
 fn custom_watch(kubectl: &Kubectl) -> Result<Value> {

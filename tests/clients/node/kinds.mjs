@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import * as k8s from '@kubernetes/client-node';
 import {
+  APPLY,
   MERGE,
   PATIENCE,
   WIDGETS,
@@ -49,6 +50,19 @@ op('custom-status', async () => {
   const body = { spec: { size: 9 }, status: { ready: true } };
   const changed = await custom.patchNamespacedCustomObjectStatus({ ...WIDGETS, name: 'reporting', body }, MERGE);
   return { size: changed.spec.size, ready: changed.status.ready, generation: changed.metadata.generation };
+});
+
+op('custom-apply', async () => {
+  const body = widget('applied', 3);
+  const applied = await custom.patchNamespacedCustomObject({ ...WIDGETS, name: 'applied', body, fieldManager: 'first' }, APPLY);
+  const managers = (applied.metadata.managedFields ?? []).map((entry) => `${entry.manager}/${entry.operation}`).sort();
+  return { size: applied.spec.size, color: applied.spec.color, managers };
+});
+
+op('custom-strict', () => {
+  const body = widget('strict', 1);
+  body.spec.bogus = 1;
+  return refused(() => custom.createNamespacedCustomObject({ ...WIDGETS, body, fieldValidation: 'Strict' }));
 });
 
 op('custom-watch', async () => {

@@ -52,6 +52,12 @@ op('metadata-only', async () => {
   return { kind: found.kind, data: 'data' in found, name: found.metadata.name };
 });
 
+op('yaml', async () => {
+  const answer = await raw(`${CONFIG_MAPS}/settings`, 'application/yaml');
+  const lines = (await answer.text()).split('\n');
+  return { type: answer.headers.get('content-type'), starts: `${lines[0]}\n${lines[1]}\n` };
+});
+
 op('protobuf', async () => {
   const answer = await raw(`${CONFIG_MAPS}/settings`, 'application/vnd.kubernetes.protobuf');
   const magic = Buffer.from(await answer.arrayBuffer()).subarray(0, 3).toString();

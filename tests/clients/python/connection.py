@@ -108,8 +108,12 @@ def as_user(name):
     return client.CoreV1Api(acting)
 
 
+def with_media_type(media_type):
+    """A client that sends what its caller says, where others would guess."""
+    telling = client.ApiClient()
+    telling.select_header_content_type = lambda *_, **__: media_type
+    return telling
+
+
 def patch(name, body, media_type, **options):
-    """A patch whose media type the caller says, which the client would guess."""
-    patching = client.ApiClient()
-    patching.select_header_content_type = lambda *_, **__: media_type
-    return client.CoreV1Api(patching).patch_namespaced_config_map(name, NS, body, **options)
+    return client.CoreV1Api(with_media_type(media_type)).patch_namespaced_config_map(name, NS, body, **options)

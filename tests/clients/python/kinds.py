@@ -5,7 +5,7 @@ import os
 
 from kubernetes import client, watch
 
-from connection import PATIENCE, WIDGETS, custom, eventually, is_gone, op, refused
+from connection import PATIENCE, WIDGETS, custom, eventually, is_gone, op, refused, with_media_type
 
 
 @op
@@ -46,6 +46,22 @@ def custom_status():
     change = {"spec": {"size": 9}, "status": {"ready": True}}
     changed = custom.patch_namespaced_custom_object_status(*WIDGETS, "reporting", change)
     return {"size": changed["spec"]["size"], "ready": changed["status"]["ready"], "generation": changed["metadata"]["generation"]}
+
+
+@op
+def custom_apply():
+    patching = with_media_type("application/apply-patch+yaml")
+    applied = client.CustomObjectsApi(patching).patch_namespaced_custom_object(
+        *WIDGETS, "applied", widget("applied", 3), field_manager="first")
+    managers = sorted(f"{entry['manager']}/{entry['operation']}" for entry in applied["metadata"].get("managedFields", []))
+    return {"size": applied["spec"]["size"], "color": applied["spec"].get("color"), "managers": managers}
+
+
+@op
+def custom_strict():
+    wrong = widget("strict", 1)
+    wrong["spec"]["bogus"] = 1
+    return refused(custom.create_namespaced_custom_object, *WIDGETS, wrong, field_validation="Strict")
 
 
 @op

@@ -60,3 +60,9 @@ def metadata_only():
 def protobuf():
     headers, body = raw(f"/api/v1/namespaces/{NS}/configmaps/settings", "application/vnd.kubernetes.protobuf")
     return {"type": headers["Content-Type"], "magic": body[:3].decode()}
+
+
+@op
+def yaml():
+    headers, body = raw(f"/api/v1/namespaces/{NS}/configmaps/settings", "application/yaml")
+    return {"type": headers["Content-Type"], "starts": "".join(body.decode().splitlines(keepends=True)[:2])}
