@@ -65,7 +65,7 @@ pub(crate) async fn create_object(
     if !text(&object, "resourceVersion").is_empty() {
         return Err(Status::internal("resourceVersion should not be set on objects to be created"));
     }
-    let admitted = admission::signed_in(&call.user, resource, admission::create(server, target, object).await?);
+    let admitted = admission::with_requester(&call.user, resource, admission::create(server, target, object).await?);
     let generates = text(&admitted, "name").is_empty();
     let uid = Uuid::new_v4().to_string();
     let mut attempts = if generates { NAMES } else { 1 };

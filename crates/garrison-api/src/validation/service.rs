@@ -26,9 +26,6 @@ pub(super) fn spec(at: &At<'_>, faults: &mut Faults) {
             faults.invalid(&seconds, &format!("must be greater than 0 and less than {LONGEST_AFFINITY}"));
         }
     }
-    if let Some(config) = at.present("sessionAffinityConfig").filter(|_| at.text_of("sessionAffinity") == "None") {
-        faults.forbidden(&config, "must not be set when session affinity is None");
-    }
     faults.one_of_if_set(&at.field("trafficDistribution"), &["PreferClose", "PreferSameNode", "PreferSameZone"]);
     ranges(at, kind, faults);
     addresses(at, kind, faults);
