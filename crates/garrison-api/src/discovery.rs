@@ -159,6 +159,72 @@ mod tests {
         assert!(resource_list("nothing", "v1").is_none() && super::group("nothing").is_none());
     }
 
+    /// Plural, singular, scope, short names, categories, subresources, field selectors, as upstream has them.
+    const KINDS: &str = "
+        apiregistration.k8s.io/v1 apiservices apiservice cluster - api-extensions status -
+        apps/v1 deployments deployment namespace deploy all scale,status -
+        apps/v1 replicasets replicaset namespace rs all scale,status -
+        apps/v1 statefulsets statefulset namespace sts all scale,status -
+        autoscaling/v2 horizontalpodautoscalers horizontalpodautoscaler namespace hpa all status -
+        batch/v1 cronjobs cronjob namespace cj all status -
+        batch/v1 jobs job namespace - all status status.successful
+        certificates.k8s.io/v1 certificatesigningrequests certificatesigningrequest cluster csr - approval,status spec.signerName
+        discovery.k8s.io/v1 endpointslices endpointslice namespace - - - -
+        flowcontrol.apiserver.k8s.io/v1 flowschemas flowschema cluster - - status -
+        flowcontrol.apiserver.k8s.io/v1 prioritylevelconfigurations prioritylevelconfiguration cluster - - status -
+        admissionregistration.k8s.io/v1 mutatingadmissionpolicies mutatingadmissionpolicy cluster - api-extensions - -
+        admissionregistration.k8s.io/v1 mutatingadmissionpolicybindings mutatingadmissionpolicybinding cluster - api-extensions - -
+        admissionregistration.k8s.io/v1 mutatingwebhookconfigurations mutatingwebhookconfiguration cluster - api-extensions - -
+        admissionregistration.k8s.io/v1 validatingadmissionpolicies validatingadmissionpolicy cluster - api-extensions status -
+        admissionregistration.k8s.io/v1 validatingadmissionpolicybindings validatingadmissionpolicybinding cluster - api-extensions - -
+        admissionregistration.k8s.io/v1 validatingwebhookconfigurations validatingwebhookconfiguration cluster - api-extensions - -
+        networking.k8s.io/v1 ingressclasses ingressclass cluster - - - -
+        networking.k8s.io/v1 ingresses ingress namespace ing - status -
+        networking.k8s.io/v1 ipaddresses ipaddress cluster ip - - -
+        networking.k8s.io/v1 networkpolicies networkpolicy namespace netpol - - -
+        networking.k8s.io/v1 servicecidrs servicecidr cluster - - status -
+        node.k8s.io/v1 runtimeclasses runtimeclass cluster - - - -
+        policy/v1 poddisruptionbudgets poddisruptionbudget namespace pdb - status -
+        rbac.authorization.k8s.io/v1 clusterroles clusterrole cluster - - - -
+        rbac.authorization.k8s.io/v1 rolebindings rolebinding namespace - - - -
+        resource.k8s.io/v1 deviceclasses deviceclass cluster - - - -
+        resource.k8s.io/v1 resourceclaims resourceclaim namespace - - status -
+        resource.k8s.io/v1 resourceclaimtemplates resourceclaimtemplate namespace - - - -
+        resource.k8s.io/v1 resourceslices resourceslice cluster - - - spec.nodeName,spec.driver
+        scheduling.k8s.io/v1 priorityclasses priorityclass cluster pc - - -
+        storage.k8s.io/v1 csidrivers csidriver cluster - - - -
+        storage.k8s.io/v1 csinodes csinode cluster - - - -
+        storage.k8s.io/v1 csistoragecapacities csistoragecapacity namespace - - - -
+        storage.k8s.io/v1 storageclasses storageclass cluster sc - - -
+        storage.k8s.io/v1 volumeattachments volumeattachment cluster - - status -
+        storage.k8s.io/v1 volumeattributesclasses volumeattributesclass cluster vac - - -
+        v1 endpoints endpoints namespace ep - - -
+        v1 limitranges limitrange namespace limits - - -
+        v1 persistentvolumeclaims persistentvolumeclaim namespace pvc - status -
+        v1 persistentvolumes persistentvolume cluster pv - status -
+        v1 podtemplates podtemplate namespace - - - -
+        v1 replicationcontrollers replicationcontroller namespace rc all scale,status status.replicas
+        v1 resourcequotas resourcequota namespace quota - status -
+        v1 secrets secret namespace - - - type
+    ";
+
+    #[test]
+    fn kinds_are_called_and_divided_as_upstream() {
+        let joined = |list: Vec<&str>| if list.is_empty() { "-".to_string() } else { list.join(",") };
+        for line in KINDS.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let plural = line.split(' ').nth(1).expect("a plural");
+            let version = line.split(' ').next().expect("a version");
+            let row = resources().iter().find(|row| row.plural == plural && row.api_version() == version).expect(plural);
+            let scope = if row.namespaced { "namespace" } else { "cluster" };
+            let subresources = joined(row.subresources.iter().map(|subresource| subresource.name).collect());
+            let names = format!("{} {}", joined(row.short_names.to_vec()), joined(row.categories.to_vec()));
+            let fields = joined(row.selectable_fields.to_vec());
+            assert_eq!(format!("{version} {plural} {} {scope} {names} {subresources} {fields}", row.singular), line);
+            assert_eq!(row.singular, row.kind.to_lowercase(), "{plural}");
+            assert_eq!(row.verbs.len(), 8, "{plural}");
+        }
+    }
+
     #[test]
     fn drain_finds_evictions_in_the_legacy_list() {
         let core = resource_list("", "v1").expect("is served");

@@ -214,13 +214,8 @@ fn event(object: &Value, now: Timestamp) -> Value {
     let count = match (series, object["count"].as_i64().unwrap_or(0)) {
         (Some(series), _) => series["count"].as_i64().unwrap_or(0),
         // An event that happened once does not say so.
-        (None, count) => {
-            if count == 0 {
-                1
-            } else {
-                count
-            }
-        }
+        (None, 0) => 1,
+        (None, count) => count,
     };
     json!([
         last,

@@ -32,6 +32,7 @@ mod pod_spec;
 mod probe;
 mod replicas;
 mod review;
+mod schedule;
 mod scheduling;
 mod security;
 mod service;
@@ -77,8 +78,9 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
         ("Pod", Some("status")) => pod::status(&old, &new, &mut faults),
         ("Node", None) => node::update(&old, &new, &mut faults),
         ("Node", Some("status")) => node::status(&new, &mut faults),
-        ("Deployment" | "ReplicaSet" | "StatefulSet", Some("status")) => replicas::status(&new, &mut faults),
-        ("ReplicationController", Some("status")) => replicas::status(&new, &mut faults),
+        (kind @ ("Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet"), Some("status")) => {
+            replicas::status(kind, &old, &new, &mut faults);
+        }
         ("Ingress", Some("status")) => ingress::status(&new, &mut faults),
         ("HorizontalPodAutoscaler", Some("status")) => autoscaler::status(&new, &mut faults),
         ("CertificateSigningRequest", part) => certificate::update(part, &old, &new, &mut faults),
@@ -128,6 +130,9 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
                 "CSIDriver" => storage::driver_kept(&old, &new, &mut faults),
                 "VolumeAttachment" => faults.immutable(&old.field("spec"), &new.field("spec")),
                 "RuntimeClass" => faults.immutable(&old.field("handler"), &new.field("handler")),
+                "ResourceQuota" => {
+                    faults.immutable(&old.field("spec").field("scopes"), &new.field("spec").field("scopes"));
+                }
                 "PersistentVolume" => persistent::volume_kept(&old, &new, &mut faults),
                 "PersistentVolumeClaim" => persistent::claim_kept(&old, &new, &mut faults),
                 _ => {}

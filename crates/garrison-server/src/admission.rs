@@ -5,7 +5,7 @@ mod pod;
 mod priority;
 mod service_account;
 
-pub(crate) use certificate::signed_in;
+pub(crate) use certificate::with_requester;
 
 use crate::{Server, request::Target, storage::Storage};
 use garrison_api::{Status, resource};

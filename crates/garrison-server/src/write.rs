@@ -89,7 +89,7 @@ async fn create_owned(
 ) -> Result<Written, Status> {
     let resource = target.resource();
     escalation::check(server, call, target, &object, None)?;
-    let admitted = admission::signed_in(&call.user, resource, admission::create(server, target, object).await?);
+    let admitted = admission::with_requester(&call.user, resource, admission::create(server, target, object).await?);
     let generates = text(&admitted, "name").is_empty();
     let uid = Uuid::new_v4().to_string();
     let mut attempts = if generates { NAMES } else { 1 };

@@ -109,10 +109,13 @@ pub(super) fn cron_job(object: &mut Value) {
 fn select_by_uid(metadata: &Value, spec: &mut Value) {
     const UID: &str = "batch.kubernetes.io/controller-uid";
     let (Some(uid), Some(name)) = (metadata["uid"].as_str(), metadata["name"].as_str()) else { return };
-    if !spec["selector"].is_null() || !spec["template"].is_object() {
+    if !spec["template"].is_object() {
         return;
     }
-    spec["selector"] = json!({"matchLabels": {UID: uid}});
+    // A selector of the user's own is added to, and refused later.
+    default(spec, "selector", || json!({}));
+    default(&mut spec["selector"], "matchLabels", || json!({}));
+    default(&mut spec["selector"]["matchLabels"], UID, || uid.into());
     let template = &mut spec["template"];
     default(template, "metadata", || json!({}));
     default(&mut template["metadata"], "labels", || json!({}));

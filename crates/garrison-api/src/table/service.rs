@@ -31,12 +31,9 @@ fn external(object: &Value) -> String {
 
 /// Where traffic comes in, by address or else by name: each once, in order.
 pub(super) fn points(balancer: &Value) -> BTreeSet<&str> {
-    let said = |point: &'_ Value, field: &str| point[field].as_str().is_some_and(|text| !text.is_empty());
     let points = balancer["ingress"].as_array().into_iter().flatten();
-    points
-        .filter_map(|one| if said(one, "ip") { one["ip"].as_str() } else { one["hostname"].as_str() })
-        .filter(|text| !text.is_empty())
-        .collect()
+    let texts = |one| ["ip", "hostname"].map(|field| text(one, &format!("/{field}")));
+    points.filter_map(|one| texts(one).into_iter().find(|text| !text.is_empty())).collect()
 }
 
 fn ports(spec: &Value) -> String {

@@ -1,10 +1,13 @@
 //! Jobs and CronJobs (upstream `pkg/apis/batch/validation/validation.go`).
 
 use super::fault::{At, Faults};
-use super::{daemon_set, labels};
+use super::{daemon_set, labels, schedule};
+use serde_json::json;
 
 /// Longest name of a CronJob: its jobs add eleven bytes to it.
 const LONGEST_NAME: usize = 52;
+/// Most pods that work at once by index, and most indexes that may fail.
+const MOST_AT_ONCE: i64 = 100_000;
 const BY_NUMBERS: [&str; 7] = [
     "parallelism",
     "completions",
@@ -18,6 +21,9 @@ const BY_NUMBERS: [&str; 7] = [
 /// A Job.
 pub(super) fn job(at: &At<'_>, faults: &mut Faults) {
     let spec = at.field("spec");
+    if spec.value["manualSelector"] != true && !spec.field("selector").value.is_null() {
+        own_selector(at, &spec.field("selector"), faults);
+    }
     job_spec(&spec, faults);
     let (selector, template_labels) = (spec.field("selector"), spec.field("template").field("metadata").field("labels"));
     if selector.value.is_null() {
@@ -39,8 +45,49 @@ fn job_spec(at: &At<'_>, faults: &mut Faults) {
     let template = at.field("template");
     daemon_set::any_template(&template, faults);
     let restart = template.field("spec").field("restartPolicy");
-    if restart.text() == "Always" {
-        faults.not_supported(&restart, &["OnFailure", "Never"]);
+    // Others are no restart policies at all, which is a fault of any pod.
+    if matches!(restart.text(), "" | "Always") {
+        faults.required(&restart, "valid values: \"OnFailure\", \"Never\"");
+    }
+    by_index(at, faults);
+}
+
+/// Work by number: how much at once, and how much of it may fail.
+fn by_index(at: &At<'_>, faults: &mut Faults) {
+    let (per_index, most_failed) = (at.present("backoffLimitPerIndex"), at.present("maxFailedIndexes"));
+    if at.value["completionMode"] != "Indexed" {
+        for limit in per_index.iter().chain(&most_failed) {
+            faults.invalid(limit, "requires indexed completion mode");
+        }
+        return;
+    }
+    let parallelism = at.field("parallelism");
+    if parallelism.number() > MOST_AT_ONCE {
+        let why = format!("must be less than or equal to {MOST_AT_ONCE} when completion mode is Indexed");
+        faults.invalid(&parallelism, &why);
+    }
+    let Some(most_failed) = most_failed else { return };
+    if per_index.is_none() {
+        faults.required(&at.field("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
+    }
+    if most_failed.number() > at.field("completions").number() {
+        faults.invalid(&most_failed, "must be less than or equal to completions");
+    }
+    if most_failed.number() > MOST_AT_ONCE {
+        faults.invalid(&most_failed, &format!("must be less than or equal to {MOST_AT_ONCE}"));
+    }
+}
+
+/// A selector that the user did not take upon himself must be the one that is made of the job's name and UID.
+fn own_selector(at: &At<'_>, selector: &At<'_>, faults: &mut Faults) {
+    let metadata = at.field("metadata");
+    let (uid, name) = (metadata.text_of("uid"), metadata.text_of("name"));
+    let own = json!({
+        "batch.kubernetes.io/controller-uid": uid, "controller-uid": uid,
+        "batch.kubernetes.io/job-name": name, "job-name": name,
+    });
+    if labels::selects(selector, &At::root(&own)) == Some(false) {
+        faults.invalid(selector, "`selector` not auto-generated");
     }
 }
 
@@ -71,8 +118,15 @@ pub(super) fn cron_job(at: &At<'_>, faults: &mut Faults) {
     let schedule = spec.field("schedule");
     if schedule.is_empty() {
         faults.required(&schedule, "");
-    } else if let Some(why) = schedule_fault(schedule.text()) {
-        faults.invalid(&schedule, &why);
+    } else {
+        faults.invalid_if(&schedule, schedule::fault(schedule.text()));
+    }
+    if let Some(zone) = spec.present("timeZone") {
+        if zone.is_empty() {
+            faults.invalid(&zone, "timeZone must be nil or non-empty string");
+        } else if zone.text().eq_ignore_ascii_case("local") {
+            faults.invalid(&zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+        }
     }
     for count in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
         faults.non_negative(&spec.field(count));
@@ -83,17 +137,4 @@ pub(super) fn cron_job(at: &At<'_>, faults: &mut Faults) {
     if job.value["manualSelector"] == true {
         faults.not_supported(&job.field("manualSelector"), &["nil", "false"]);
     }
-}
-
-/// Why a text is no schedule: five fields, or a name such as `@daily`. What is in the fields, the clock's owner will check.
-fn schedule_fault(text: &str) -> Option<String> {
-    if text.contains("TZ=") {
-        return Some("cannot use TZ or CRON_TZ in schedule, use timeZone field instead".into());
-    }
-    let fields = text.split_whitespace().count();
-    let named = text.strip_prefix('@').is_some_and(|name| {
-        matches!(name, "yearly" | "annually" | "monthly" | "weekly" | "daily" | "midnight" | "hourly")
-            || name.starts_with("every ")
-    });
-    (!named && fields != 5).then(|| format!("expected exactly 5 fields, found {fields}: [{text}]"))
 }

@@ -85,17 +85,29 @@ fn strategy(at: &At<'_>, faults: &mut Faults) {
 
 /// The spec of a StatefulSet.
 pub(super) fn stateful_set(at: &At<'_>, faults: &mut Faults) {
-    faults.one_of(&at.field("podManagementPolicy"), &["OrderedReady", "Parallel"]);
+    let order = at.field("podManagementPolicy");
+    match order.text() {
+        "" => faults.required(&order, ""),
+        "OrderedReady" | "Parallel" => {}
+        _ => faults.invalid(&order, "must be 'OrderedReady' or 'Parallel'"),
+    }
     let strategy = at.field("updateStrategy");
     match strategy.text_of("type") {
         "RollingUpdate" => faults.non_negative(&strategy.field("rollingUpdate").field("partition")),
         "OnDelete" if strategy.present("rollingUpdate").is_none() => {}
         "OnDelete" => faults.invalid(&strategy.field("rollingUpdate"), "only allowed for updateStrategy 'RollingUpdate'"),
-        other => faults.invalid_value(&strategy, &other.into(), "must be 'RollingUpdate' or 'OnDelete'"),
+        "" => faults.required(&strategy, ""),
+        _ => faults.invalid(&strategy, "must be 'RollingUpdate' or 'OnDelete'"),
+    }
+    for occasion in ["whenDeleted", "whenScaled"].map(|occasion| at.field("persistentVolumeClaimRetentionPolicy").field(occasion))
+    {
+        faults.one_of_if_set(&occasion, &["Delete", "Retain"]);
     }
     for count in ["replicas", "minReadySeconds", "revisionHistoryLimit"] {
         faults.non_negative(&at.field(count));
     }
+    let ordinals = at.field("ordinals");
+    faults.non_negative(&ordinals.field("start"));
     selector(at, "statefulset", faults);
     daemon_set::template(&at.field("template"), "StatefulSet", faults);
 }
@@ -118,12 +130,13 @@ pub(super) fn stateful_set_kept(old: &At<'_>, new: &At<'_>, faults: &mut Faults)
 }
 
 /// A write of `/status`: no part is more than the whole.
-pub(super) fn status(new: &At<'_>, faults: &mut Faults) {
-    let status = new.field("status");
+pub(super) fn status(kind: &str, old: &At<'_>, new: &At<'_>, faults: &mut Faults) {
+    let (before, status) = (old.field("status"), new.field("status"));
     for count in [
         "observedGeneration",
         "replicas",
         "fullyLabeledReplicas",
+        "currentReplicas",
         "updatedReplicas",
         "readyReplicas",
         "availableReplicas",
@@ -133,13 +146,19 @@ pub(super) fn status(new: &At<'_>, faults: &mut Faults) {
     ] {
         faults.non_negative(&status.field(count));
     }
-    for part in ["fullyLabeledReplicas", "updatedReplicas", "readyReplicas", "availableReplicas"].map(|part| status.field(part)) {
+    let parts = ["fullyLabeledReplicas", "currentReplicas", "updatedReplicas", "readyReplicas", "availableReplicas"];
+    for part in parts.map(|part| status.field(part)) {
         if part.number() > status.field("replicas").number() {
             faults.invalid(&part, "cannot be greater than status.replicas");
         }
     }
     let available = status.field("availableReplicas");
     if available.number() > status.field("readyReplicas").number() {
-        faults.invalid(&available, "cannot be greater than readyReplicas");
+        let than = if kind == "StatefulSet" { "status.readyReplicas" } else { "readyReplicas" };
+        faults.invalid(&available, &format!("cannot be greater than {than}"));
+    }
+    let collisions = status.field("collisionCount");
+    if collisions.number() < before.field("collisionCount").number() {
+        faults.invalid_value(&collisions, &collisions.number().into(), "cannot be decremented");
     }
 }

@@ -1,7 +1,7 @@
 //! Services (upstream `pkg/apis/core/validation/validation.go`).
 
 use super::fault::{At, Faults};
-use super::{form, labels};
+use super::{address, form, labels};
 use crate::names;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -26,6 +26,8 @@ pub(super) fn spec(at: &At<'_>, faults: &mut Faults) {
             faults.invalid(&seconds, &format!("must be greater than 0 and less than {LONGEST_AFFINITY}"));
         }
     }
+    faults.one_of_if_set(&at.field("trafficDistribution"), &["PreferClose", "PreferSameNode", "PreferSameZone"]);
+    ranges(at, kind, faults);
     addresses(at, kind, faults);
     if kind == "ExternalName" {
         let name = at.field("externalName");
@@ -35,6 +37,18 @@ pub(super) fn spec(at: &At<'_>, faults: &mut Faults) {
     }
     self::ports(&ports, kind, faults);
     policies(at, kind, faults);
+}
+
+/// From where a load balancer lets traffic in. The name of the field is upstream's.
+fn ranges(at: &At<'_>, kind: &str, faults: &mut Faults) {
+    let ranges = at.field("loadBalancerSourceRanges").renamed(format!("{}.LoadBalancerSourceRanges", at.path));
+    if ranges.is_empty() {
+        return;
+    }
+    if kind != "LoadBalancer" {
+        faults.forbidden(&ranges, "may only be used when `type` is 'LoadBalancer'");
+    }
+    ranges.items().for_each(|range| faults.invalid_if(&range, address::range_fault(range.text().trim())));
 }
 
 fn addresses(at: &At<'_>, kind: &str, faults: &mut Faults) {
@@ -85,6 +99,9 @@ fn ports(at: &At<'_>, kind: &str, faults: &mut Faults) {
         faults.between(&number, 1, 65_535);
         faults.one_of(&protocol, &["SCTP", "TCP", "UDP"]);
         form::port_or_name(&port.field("targetPort"), faults);
+        if let Some(protocol) = port.present("appProtocol") {
+            faults.invalid_if(&protocol, names::qualified_name_fault(protocol.text()));
+        }
         if !seen.insert((protocol.text(), number.number())) {
             faults.duplicate(&port);
         }

@@ -5,7 +5,7 @@ use garrison_api::Resource;
 use serde_json::{Value, json};
 
 /// A request with its requester; objects of other kinds as they are.
-pub(crate) fn signed_in(user: &User, resource: &Resource, mut object: Value) -> Value {
+pub(crate) fn with_requester(user: &User, resource: &Resource, mut object: Value) -> Value {
     if resource.kind != "CertificateSigningRequest" || !object.is_object() {
         return object;
     }

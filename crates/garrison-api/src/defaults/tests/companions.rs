@@ -103,3 +103,46 @@ fn storage_gets_its_own() {
     let claim = with_defaults("", "persistentvolumeclaims", json!({"spec": {"resources": {"requests": {"storage": "1024Mi"}}}}));
     assert_eq!(claim["spec"], json!({"volumeMode": "Filesystem", "resources": {"requests": {"storage": "1Gi"}}}));
 }
+
+#[test]
+fn autoscalers_and_what_rules_the_cluster_get_theirs() {
+    let spec = |group: &str, plural: &str, spec: Value| with_defaults(group, plural, json!({"spec": spec}))["spec"].clone();
+    let resource = crate::resource::find("autoscaling", "v2", "horizontalpodautoscalers").expect("is served");
+    let scaler = |spec: Value| {
+        let mut object = json!({"spec": spec});
+        crate::defaults::apply(resource, &mut object);
+        object["spec"].clone()
+    };
+    let plain = scaler(json!({"maxReplicas": 3}));
+    assert_eq!((&plain["minReplicas"], plain.get("behavior")), (&json!(1), None));
+    assert_eq!(plain["metrics"][0]["resource"]["target"], json!({"type": "Utilization", "averageUtilization": 80}));
+    let down = json!({"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]});
+    let behaving = scaler(
+        json!({"behavior": {"scaleDown": down}, "metrics": [{"type": "Pods", "pods": {"target": {"averageValue": "1000"}}}]}),
+    );
+    assert_eq!(behaving["behavior"]["scaleDown"]["policies"], down["policies"]);
+    assert_eq!(behaving["behavior"]["scaleDown"].get("stabilizationWindowSeconds"), None);
+    assert_eq!(behaving["behavior"]["scaleUp"]["stabilizationWindowSeconds"], 0);
+    assert_eq!(behaving["behavior"]["scaleUp"]["policies"].as_array().map(Vec::len), Some(2));
+    assert_eq!(behaving["metrics"][0]["pods"]["target"]["averageValue"], "1k");
+
+    assert_eq!(spec("apiregistration.k8s.io", "apiservices", json!({"service": {}}))["service"]["port"], 443);
+    assert_eq!(spec("flowcontrol.apiserver.k8s.io", "flowschemas", json!({}))["matchingPrecedence"], 1000);
+    let level = json!({"limited": {"limitResponse": {"queuing": {"queues": 2}}}});
+    let level = spec("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", level);
+    assert_eq!((&level["limited"]["nominalConcurrencyShares"], &level["limited"]["lendablePercent"]), (&json!(30), &json!(0)));
+    assert_eq!(level["limited"]["limitResponse"]["queuing"], json!({"queues": 2, "handSize": 8, "queueLengthLimit": 50}));
+    let policy =
+        spec("admissionregistration.k8s.io", "validatingadmissionpolicies", json!({"matchConstraints": {"resourceRules": [{}]}}));
+    let matched =
+        json!({"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}, "resourceRules": [{"scope": "*"}]});
+    assert_eq!(policy, json!({"failurePolicy": "Fail", "matchConstraints": matched}));
+    let requests =
+        json!({"devices": {"requests": [{"exactly": {}}, {"exactly": {"allocationMode": "All"}}, {"firstAvailable": [{}]}]}});
+    let claim = spec("resource.k8s.io", "resourceclaims", requests.clone());
+    let one = json!({"allocationMode": "ExactCount", "count": 1});
+    assert_eq!(claim["devices"]["requests"][0]["exactly"], one);
+    assert_eq!(claim["devices"]["requests"][1]["exactly"], json!({"allocationMode": "All"}));
+    assert_eq!(claim["devices"]["requests"][2]["firstAvailable"][0], one);
+    assert_eq!(spec("resource.k8s.io", "resourceclaimtemplates", json!({"spec": requests}))["spec"], claim);
+}

@@ -88,6 +88,13 @@ fn services() {
         &service,
         &[
             ("/metadata/name", json!("1a"), "metadata.name: Invalid value: \"1a\": a DNS-1035 label must consist"),
+            ("/spec/trafficDistribution", json!("Far"), "spec.trafficDistribution: Unsupported value: \"Far\""),
+            ("/spec/ports/0/appProtocol", json!("a b"), "spec.ports[0].appProtocol: Invalid value: \"a b\""),
+            (
+                "/spec/loadBalancerSourceRanges",
+                json!(["10.0.0.0/8"]),
+                "spec.LoadBalancerSourceRanges: Forbidden: may only be used when",
+            ),
             ("/spec/ports", json!([]), "spec.ports: Required value"),
             (
                 "/spec/ports",
@@ -187,8 +194,16 @@ fn stateful_sets_and_ingress_classes() {
         &set,
         &[
             ("/spec/selector", json!({}), "spec.selector: Invalid value: {}: empty selector is invalid for statefulset"),
-            ("/spec/podManagementPolicy", json!("Magic"), "spec.podManagementPolicy: Unsupported value: \"Magic\""),
-            ("/spec/updateStrategy", json!({"type": "Magic"}), "spec.updateStrategy: Invalid value: \"Magic\": must be 'Rolling"),
+            (
+                "/spec/podManagementPolicy",
+                json!("Magic"),
+                "spec.podManagementPolicy: Invalid value: \"Magic\": must be 'OrderedReady' or 'Parallel'",
+            ),
+            (
+                "/spec/updateStrategy",
+                json!({"type": "Magic"}),
+                "spec.updateStrategy: Invalid value: {\"type\":\"Magic\"}: must be 'RollingUpdate' or",
+            ),
             ("/spec/template/metadata", json!({}), "spec.template.metadata.labels: Invalid value: null: `selector` does not"),
         ],
     );
@@ -219,11 +234,31 @@ fn jobs() {
             (
                 "/spec/template/spec/restartPolicy",
                 json!("Always"),
-                "spec.template.spec.restartPolicy: Unsupported value: \"Always\"",
+                "spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\"",
             ),
             ("/spec/backoffLimit", json!(-1), "spec.backoffLimit: Invalid value: -1"),
             ("/spec/completionMode", json!("Magic"), "spec.completionMode: Unsupported value: \"Magic\""),
             ("/spec/manualSelector", json!(true), "spec.selector: Required value"),
+            ("/spec/maxFailedIndexes", json!(1), "spec.maxFailedIndexes: Invalid value: 1: requires indexed completion mode"),
+        ],
+    );
+    let own = spoil(job.clone(), "/spec/selector", json!({"matchLabels": {"a": "b"}}));
+    let faults = created(own);
+    assert!(faults[0].ends_with(": `selector` not auto-generated"), "{faults:?}");
+    let indexed = spoil(spoil(job.clone(), "/spec/completionMode", json!("Indexed")), "/spec/completions", json!(2));
+    check_changes(
+        &spoil(indexed, "/spec/backoffLimitPerIndex", json!(1)),
+        &[
+            (
+                "/spec/parallelism",
+                json!(100_001),
+                "spec.parallelism: Invalid value: 100001: must be less than or equal to 100000",
+            ),
+            (
+                "/spec/maxFailedIndexes",
+                json!(3),
+                "spec.maxFailedIndexes: Invalid value: 3: must be less than or equal to completions",
+            ),
         ],
     );
     check_update(&job, "/spec/completions", json!(2), "spec.completions: Invalid value: 2: field is immutable");
@@ -237,6 +272,12 @@ fn jobs() {
         &[
             ("/spec/schedule", json!(""), "spec.schedule: Required value"),
             ("/spec/schedule", json!("* * *"), "spec.schedule: Invalid value: \"* * *\": expected exactly 5 fields, found 3"),
+            (
+                "/spec/schedule",
+                json!("61 * * * *"),
+                "spec.schedule: Invalid value: \"61 * * * *\": end of range (61) above maximum",
+            ),
+            ("/spec/timeZone", json!("Local"), "spec.timeZone: Invalid value: \"Local\": timeZone must be an explicit time zone"),
             ("/spec/concurrencyPolicy", json!("Magic"), "spec.concurrencyPolicy: Unsupported value: \"Magic\""),
             ("/metadata/name", json!("a".repeat(53)), "metadata.name: Invalid value: \"aaa"),
         ],
@@ -267,6 +308,16 @@ fn budgets_and_network() {
             ),
             ("/spec/ingress/0/from/0/podSelector", json!({}), "spec.ingress[0].from[0]: Forbidden: may not specify both"),
             ("/spec/ingress/0/from", json!([{}]), "spec.ingress[0].from[0]: Required value: must specify a peer"),
+            (
+                "/spec/ingress/0/ports/0/port",
+                json!("http"),
+                "spec.ingress[0].ports[0].endPort: Invalid value: 90: may not be specified when `port` is non-numeric",
+            ),
+            (
+                "/spec/ingress/0/from/0/ipBlock/except",
+                json!(["11.0.0.0/16"]),
+                "spec.ingress[0].from[0].ipBlock.except[0]: Invalid value: \"11.0.0.0/16\": must be a strict subset of `cidr`",
+            ),
             ("/spec/ingress/0/ports/0/endPort", json!(7), "spec.ingress[0].ports[0].endPort: Invalid value: 80: must be greater"),
             ("/spec/policyTypes", json!(["Sideways"]), "spec.policyTypes[0]: Unsupported value: \"Sideways\""),
         ],
@@ -306,9 +357,19 @@ fn limits_and_webhooks() {
         &[
             ("/spec/limits/0/type", json!(""), "spec.limits[0].type: Required value"),
             (
+                "/spec/limits/0/type",
+                json!("Robot"),
+                "spec.limits[0].type: Invalid value: \"Robot\": must be a standard limit type",
+            ),
+            (
+                "/spec/limits/0/defaultRequest",
+                json!({"cpu": "500m"}),
+                "spec.limits[0].defaultRequest[cpu]: Invalid value: \"500m\": min value 1 is greater than default request value 500m",
+            ),
+            (
                 "/spec/limits/0/default",
                 json!({"cpu": "3"}),
-                "spec.limits[0].default[cpu]: Invalid value: \"3\": default value 3 is greater than max value 2",
+                "spec.limits[0].default[cpu]: Invalid value: \"2\": default value 3 is greater than max value 2",
             ),
         ],
     );
@@ -341,6 +402,26 @@ fn limits_and_webhooks() {
             ("/webhooks/0/timeoutSeconds", json!(31), "webhooks[0].timeoutSeconds: Invalid value: 31: the timeout value must"),
             ("/webhooks/0/clientConfig/url", json!("https://x"), "webhooks[0].clientConfig: Required value: exactly one of"),
             ("/webhooks/0/clientConfig", json!({"url": "http://x"}), "webhooks[0].clientConfig.url: Invalid value: \"http://x\""),
+            (
+                "/webhooks/0/sideEffects",
+                Value::Null,
+                "webhooks[0].sideEffects: Required value: must specify one of None, NoneOnDryRun",
+            ),
+            (
+                "/webhooks/0/rules/0/operations",
+                json!(["*", "CREATE"]),
+                "webhooks[0].rules[0].operations: Invalid value: [\"*\",\"CREATE\"]: if '*'",
+            ),
+            (
+                "/webhooks/0/rules/0/resources",
+                json!(["*", "pods"]),
+                "webhooks[0].rules[0].resources: Invalid value: [\"*\",\"pods\"]: if '*'",
+            ),
+            (
+                "/webhooks/0/rules/0/resources",
+                json!(["pods/*", "pods/log"]),
+                "webhooks[0].rules[0].resources[1]: Invalid value: \"pods/log\": if 'pods/*'",
+            ),
             ("/webhooks/0/rules/0/operations", json!(["EAT"]), "webhooks[0].rules[0].operations[0]: Unsupported value: \"EAT\""),
         ],
     );
@@ -353,7 +434,16 @@ fn storage_and_runtimes() {
     check_changes(&class, &[("/provisioner", json!(""), "provisioner: Required value")]);
     check_update(&class, "/parameters", json!({"a": "c"}), "parameters: Forbidden: updates to parameters are forbidden.");
     let driver = object(STORAGE, "CSIDriver", json!({"spec": {}}));
-    check_changes(&driver, &[("/spec/fsGroupPolicy", json!("Magic"), "spec.fsGroupPolicy: Unsupported value: \"Magic\"")]);
+    let seconds =
+        "spec.tokenRequests[0].expirationSeconds: Invalid value: 4294967297: may not specify a duration larger than 2^32";
+    check_changes(
+        &driver,
+        &[
+            ("/spec/fsGroupPolicy", json!("Magic"), "spec.fsGroupPolicy: Unsupported value: \"Magic\""),
+            ("/spec/volumeLifecycleModes", json!(["Brief"]), "spec.volumeLifecycleModes: Unsupported value: \"Brief\""),
+            ("/spec/tokenRequests", json!([{"audience": "a", "expirationSeconds": 4_294_967_297_i64}]), seconds),
+        ],
+    );
     check_update(&driver, "/spec/attachRequired", json!(false), "spec.attachRequired: Invalid value: false: field is immutable");
     let node = object(STORAGE, "CSINode", json!({"spec": {"drivers": [{"name": "a.b", "nodeID": "n"}]}}));
     check_changes(&node, &[("/spec/drivers/0/nodeID", json!(""), "spec.drivers[0].nodeID: Required value")]);
@@ -376,6 +466,7 @@ fn storage_and_runtimes() {
             ("/spec/nfs", json!({"server": "s", "path": "/"}), "spec.nfs: Forbidden: may not specify more than 1 volume type"),
         ],
     );
+    check_update(&volume, "/spec/volumeMode", json!("Block"), "volumeMode: Invalid value: \"Block\": field is immutable");
     check_update(
         &volume,
         "/spec/hostPath/path",
@@ -388,8 +479,22 @@ fn storage_and_runtimes() {
         &claim,
         &[
             ("/spec/resources/requests", json!({}), "spec.resources[storage]: Required value"),
-            ("/spec/accessModes", json!(["All"]), "spec.accessModes[0]: Unsupported value: \"All\""),
+            (
+                "/spec/resources/requests/storage",
+                json!("0"),
+                "spec.resources[storage]: Invalid value: \"0\": must be greater than zero",
+            ),
+            ("/spec/storageClassName", json!("A"), "spec.storageClassName: Invalid value: \"A\""),
+            ("/spec/accessModes", json!([]), "spec.accessModes: Required value: at least 1 access mode is required"),
+            ("/spec/accessModes", json!(["All"]), "spec.accessModes: Unsupported value: \"All\""),
         ],
     );
+    check_update(&claim, "/spec/resources/requests/storage", json!("2Gi"), "spec: Forbidden: spec is immutable after creation");
+    let bound = spoil(claim.clone(), "/status", json!({"phase": "Bound", "capacity": {"storage": "1Gi"}}));
+    let faults = |size: &str| {
+        words(&update(row(&claim), None, &bound, &spoil(bound.clone(), "/spec/resources/requests/storage", json!(size))))
+    };
+    assert_eq!(faults("2Gi"), Vec::<String>::new());
+    check(&faults("512Mi"), "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity");
     check_update(&claim, "/spec/accessModes", json!(["ReadOnlyMany"]), "spec: Forbidden: spec is immutable after creation");
 }
