@@ -13,6 +13,7 @@ use k8s_openapi::api::{
     admissionregistration, apps, authentication, authorization, autoscaling, batch, coordination, core, discovery, events,
     networking, node, policy, rbac, scheduling, storage,
 };
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -48,6 +49,7 @@ fn definitions() -> Map<String, Value> {
     include!(
         admissionregistration::v1::MutatingWebhookConfiguration,
         admissionregistration::v1::ValidatingWebhookConfiguration,
+        apiextensions::CustomResourceDefinition,
         batch::v1::CronJob,
         batch::v1::Job,
         discovery::v1::EndpointSlice,
@@ -160,6 +162,7 @@ fn scalar(name: &str) -> &'static str {
         "IntOrString" => "intOrString",
         "Time" => "time",
         "MicroTime" => "microTime",
+        "JSONSchemaPropsOrArray" | "JSONSchemaPropsOrBool" | "JSONSchemaPropsOrStringArray" => "schema",
         _ => "any",
     }
 }

@@ -42,6 +42,7 @@ pub fn apply(resource: &Resource, object: &mut Value) {
         "PersistentVolumeClaim" => storage::claim(object),
         "RuntimeClass" => storage::overhead(object),
         "Event" => event(object),
+        "CustomResourceDefinition" => crate::custom::definition::apply_defaults(object),
         "PriorityClass" => default(object, "preemptionPolicy", || "PreemptLowerPriority".into()),
         _ => {}
     }

@@ -14,6 +14,7 @@
 //! - [`discovery`], [`openapi`]: what clients ask before they do anything.
 //! - [`status_error`]: every refusal, in Kubernetes' own form.
 
+pub mod custom;
 pub mod decode;
 pub mod defaults;
 pub mod discovery;

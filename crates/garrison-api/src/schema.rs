@@ -41,6 +41,8 @@ pub enum Scalar {
     Time,
     MicroTime,
     Any,
+    /// A schema, or a boolean or a list in the place of one.
+    Schema,
 }
 
 /// One field of a [`Type`].
@@ -97,6 +99,9 @@ impl Field {
     }
 }
 
+/// The package of CustomResourceDefinitions, which is none of the other kinds'.
+const DEFINITIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions";
+
 /// All types by full name, such as `io.k8s.api.core.v1.Pod`.
 ///
 /// # Panics
@@ -114,6 +119,7 @@ pub fn type_name(api_version: &str, kind: &str) -> String {
     // Upstream takes evictions of the version before, too; kubectl before 1.22 sends no others. The fields are the same.
     let api_version = if (api_version, kind) == ("policy/v1beta1", "Eviction") { "policy/v1" } else { api_version };
     match api_version.split_once('/') {
+        Some(("apiextensions.k8s.io", version)) => format!("{DEFINITIONS}.{version}.{kind}"),
         None => format!("io.k8s.api.core.{api_version}.{kind}"),
         Some((group, version)) => format!("io.k8s.api.{}.{version}.{kind}", group.split('.').next().unwrap_or(group)),
     }

@@ -9,6 +9,7 @@ mod service;
 mod storage;
 mod workload;
 
+use crate::custom::columns;
 use crate::resource::Resource;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -25,6 +26,10 @@ pub enum IncludeObject {
 
 /// Column definitions of a kind.
 pub fn columns(resource: &Resource) -> Value {
+    if let Some(slot) = resource.custom {
+        // The last rows of a kind that has just gone are shown with names alone.
+        return columns::definitions(slot.version().as_ref().map_or(&[], |version| &version.columns));
+    }
     let definition = |(name, kind, wide): &layout::Column| {
         let format = if *name == "Name" { "name" } else { "" };
         json!({"name": name, "type": kind, "format": format, "description": "", "priority": i32::from(*wide)})
@@ -34,8 +39,13 @@ pub fn columns(resource: &Resource) -> Value {
 
 /// One row: `{"cells": […], "object": …}`.
 pub fn row(resource: &Resource, object: &Value, include: IncludeObject, now: Timestamp) -> Value {
-    let mut row = json!({"cells": cells(resource.kind, object, now)});
-    if let Some(conditions) = pod::conditions(object).filter(|_| resource.kind == "Pod") {
+    let cells = match resource.custom {
+        None => cells(resource.kind, object, now),
+        Some(slot) => columns::cells(slot.version().as_ref().map_or(&[], |version| &version.columns), object, now),
+    };
+    let mut row = json!({"cells": cells});
+    let is_pod = resource.kind == "Pod" && resource.custom.is_none();
+    if let Some(conditions) = pod::conditions(object).filter(|_| is_pod) {
         row["conditions"] = conditions;
     }
     match include {
@@ -49,6 +59,11 @@ pub fn row(resource: &Resource, object: &Value, include: IncludeObject, now: Tim
 /// The `PartialObjectMetadata` form of an object.
 pub fn partial_metadata(object: &Value) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+}
+
+/// How long ago a time was, as people read it.
+pub(crate) fn age(time: &str, now: Timestamp) -> String {
+    duration::since(time, now)
 }
 
 fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
@@ -70,7 +85,7 @@ fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
         "EndpointSlice" => service::slice(object, age),
         "IngressClass" => service::ingress_class(object, age),
         "NetworkPolicy" => json!([name, selector(&object["spec"]["podSelector"]), age]),
-        "Role" | "ClusterRole" | "LimitRange" => json!([name, text(object, "/metadata/creationTimestamp")]),
+        "Role" | "ClusterRole" | "LimitRange" | "CustomResourceDefinition" => json!([name, text(object, "/metadata/creationTimestamp")]),
         "RoleBinding" | "ClusterRoleBinding" => access::binding(object, age),
         "ResourceQuota" => access::quota(object, age),
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {

@@ -9,6 +9,7 @@ mod budget;
 mod container;
 mod daemon_set;
 mod data;
+mod definition;
 mod environment;
 mod fault;
 mod form;
@@ -41,7 +42,9 @@ pub fn create(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut faults = Faults::default();
     let at = At::root(object);
     metadata::create(resource, &at.field("metadata"), &mut faults);
-    of_kind(resource, &at, &mut faults);
+    if resource.custom.is_none() {
+        of_kind(resource, &at, &mut faults);
+    }
     faults.into_causes()
 }
 
@@ -50,6 +53,10 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
     let mut faults = Faults::default();
     let (old, new) = (At::root(old), At::root(new));
     metadata::update(&old.field("metadata"), &new.field("metadata"), &mut faults);
+    if resource.custom.is_some() {
+        // Its definition says all else, be the kind called as one of those built in or not.
+        return faults.into_causes();
+    }
     match (resource.kind, subresource) {
         ("DaemonSet", None) => daemon_set::update(&old, &new, &mut faults),
         ("DaemonSet", Some("status")) => daemon_set::status(&old, &new, &mut faults),
@@ -58,6 +65,8 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
         ("Node", None) => node::update(&old, &new, &mut faults),
         ("Node", Some("status")) => node::status(&new, &mut faults),
         ("Deployment" | "ReplicaSet" | "StatefulSet", Some("status")) => replicas::status(&new, &mut faults),
+        ("CustomResourceDefinition", None) => definition::update(&old, &new, &mut faults),
+        ("CustomResourceDefinition", Some("status")) => definition::status(&new, &mut faults),
         ("Namespace", Some("finalize")) => small_kinds::namespace(&new, &mut faults),
         (_, Some(_)) => {}
         (kind, None) => {
@@ -99,7 +108,9 @@ pub fn warnings(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<St
     let mut found = Vec::new();
     let at = At::root(new);
     match (resource.kind, old) {
+        _ if resource.custom.is_some() => {}
         ("Pod", None) => warnings::pod(&at, &mut found),
+        ("CustomResourceDefinition", None) => definition::warnings(&at, &mut found),
         ("DaemonSet", old) if old.is_none_or(|old| old["spec"]["template"] != new["spec"]["template"]) => {
             warnings::template(&at.field("spec").field("template"), &mut found);
         }
@@ -149,6 +160,7 @@ fn of_kind(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
         "PersistentVolume" => persistent::volume(&at.field("spec"), faults),
         "PersistentVolumeClaim" => persistent::claim(&at.field("spec"), faults),
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => webhook::configuration(at, faults),
+        "CustomResourceDefinition" => definition::create(at, faults),
         _ => {}
     }
 }

@@ -11,7 +11,7 @@ const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 fn counted(resource: &Resource) -> &'static [&'static str] {
     match resource.kind {
         "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" | "Job" | "CronJob" | "Pod" | "PriorityClass" => &["spec"],
-        "PodDisruptionBudget" | "NetworkPolicy" | "IngressClass" => &["spec"],
+        "PodDisruptionBudget" | "NetworkPolicy" | "IngressClass" | "CustomResourceDefinition" => &["spec"],
         "EndpointSlice" => &["addressType", "endpoints", "ports"],
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => &["webhooks"],
         _ => &[],

@@ -131,7 +131,7 @@ pub(super) fn of(kind: &str) -> &'static [Column] {
             &[NAME, ("AddressType", "string", false), ("Ports", "string", false), ("Endpoints", "string", false), AGE]
         }
         "NetworkPolicy" => &[NAME, ("Pod-Selector", "string", false), AGE],
-        "Role" | "ClusterRole" | "LimitRange" => &[NAME, ("Created At", "string", false)],
+        "Role" | "ClusterRole" | "LimitRange" | "CustomResourceDefinition" => &[NAME, ("Created At", "string", false)],
         "RoleBinding" | "ClusterRoleBinding" => &[
             NAME,
             ("Role", "string", false),
