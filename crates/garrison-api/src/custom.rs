@@ -38,6 +38,8 @@ pub struct Version {
     pub scale: Option<scale::Paths>,
     /// What everybody who uses the version is warned of; empty for none.
     pub deprecation: String,
+    /// The version that objects are stored in.
+    pub storage: String,
     /// Whether the definition is being deleted: then nothing new is made.
     pub terminating: bool,
 }
@@ -49,7 +51,7 @@ impl Version {
         schema::fill_in(&self.schema, object);
     }
 
-    /// Whether objects written by another version may have to be settled when they are read.
+    /// What is wrong with an object, by schema and rules. What did not change since `old` is let be.
     pub fn faults(&self, object: &Value, old: Option<&Value>) -> Vec<crate::status_error::Cause> {
         let mut faults = schema::validate(&self.schema, object, old);
         // Rules are not run on what is not of the right types.

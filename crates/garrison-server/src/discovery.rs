@@ -11,7 +11,7 @@ use bytes::Bytes;
 use garrison_api::{
     Status,
     discovery::{self, Aggregated},
-    openapi,
+    openapi::Documents,
 };
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -21,9 +21,14 @@ use sha2::{Digest, Sha256};
 const V2_PROTOBUF: [&str; 2] =
     ["application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"];
 
+/// Bytes of a long document that are handed on at a time.
+const PIECE: usize = 32 << 10;
+
 /// Answers for a path of these segments.
 pub(crate) fn answer(server: &Server, call: &Call, segments: &[&str]) -> Result<Response, Status> {
     let found = |document: Option<Value>| document.ok_or_else(Status::no_such_path);
+    let served = server.custom().snapshot();
+    let rows = served.rows();
     let document = match segments {
         [] => {
             json!({"paths": ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
@@ -31,24 +36,25 @@ pub(crate) fn answer(server: &Server, call: &Call, segments: &[&str]) -> Result<
         ["version"] => router::version(),
         ["api"] => match aggregated_form(call)? {
             Some((form, media_type)) => {
-                return Ok(tagged(call, media_type, discovery::aggregated(true, form).to_string().into()));
+                return Ok(tagged(call, media_type, discovery::aggregated(rows, true, form).to_string().into()));
             }
             None => discovery::core_versions(server.url().trim_start_matches("https://")),
         },
         ["apis"] => match aggregated_form(call)? {
             Some((form, media_type)) => {
-                return Ok(tagged(call, media_type, discovery::aggregated(false, form).to_string().into()));
+                return Ok(tagged(call, media_type, discovery::aggregated(rows, false, form).to_string().into()));
             }
-            None => discovery::groups(),
+            None => discovery::groups(rows),
         },
-        ["api", version] => found(discovery::resource_list("", version))?,
-        ["apis", group] => found(discovery::group(group))?,
-        ["apis", group, version] => found(discovery::resource_list(group, version))?,
-        ["openapi", "v2"] => return Ok(openapi_v2(call)),
-        ["openapi", "v3"] => return Ok(tagged(call, JSON, openapi::v3_index().to_string().into())),
+        ["api", version] => found(discovery::resource_list(rows, "", version))?,
+        ["apis", group] => found(discovery::group(rows, group))?,
+        ["apis", group, version] => found(discovery::resource_list(rows, group, version))?,
+        ["openapi", "v2"] => return Ok(openapi_v2(call, served.documents())),
+        ["openapi", "v3"] => return Ok(tagged(call, JSON, served.documents().v3_index().to_string().into())),
         ["openapi", "v3", path @ ..] => {
-            let document = openapi::v3_document(&path.join("/")).ok_or_else(Status::no_such_path)?;
-            return Ok(openapi_v3(call, document));
+            let path = path.join("/");
+            let document = served.documents().v3_document(&path).ok_or_else(Status::no_such_path)?;
+            return Ok(openapi_v3(call, Bytes::copy_from_slice(document)));
         }
         _ => return Err(Status::no_such_path()),
     };
@@ -75,21 +81,24 @@ fn aggregated_form(call: &Call) -> Result<Option<(Aggregated, &'static str)>, St
     if ranges.is_empty() || !in_json.is_empty() { Ok(None) } else { Err(Status::not_acceptable(JSON)) }
 }
 
-fn openapi_v2(call: &Call) -> Response {
+fn openapi_v2(call: &Call, documents: &Documents) -> Response {
     let accept = call.header(header::ACCEPT);
     match V2_PROTOBUF.iter().find(|media_type| accept.contains(*media_type)) {
         // Go's parser of media types does not take the "@" of the request; upstream answers with a dot, too.
-        Some(media_type) => tagged(call, &media_type.replace('@', "."), Bytes::from_static(openapi::v2_protobuf())),
-        None => tagged(call, JSON, openapi::v2_json().to_string().into()),
+        Some(media_type) => tagged(call, &media_type.replace('@', "."), Bytes::copy_from_slice(documents.v2_protobuf())),
+        None => tagged(call, JSON, documents.v2_json().to_string().into()),
     }
 }
 
 /// A document that never changes under its URL: the index names it with a hash.
-fn openapi_v3(call: &Call, document: &'static [u8]) -> Response {
-    let tag = tag(document);
+fn openapi_v3(call: &Call, document: Bytes) -> Response {
+    let tag = tag(&document);
     let mut response = match is_known(call, &tag) {
         true => respond::bytes(StatusCode::NOT_MODIFIED, JSON, Bytes::new()),
-        false => respond::parts(&call.headers, JSON, document.len(), document.chunks(32 << 10).map(Bytes::from_static)),
+        false => {
+            let (size, starts) = (document.len(), (0..document.len()).step_by(PIECE));
+            respond::parts(&call.headers, JSON, size, starts.map(move |at| document.slice(at..size.min(at + PIECE))))
+        }
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, tag);

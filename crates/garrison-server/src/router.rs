@@ -15,7 +15,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use garrison_api::Status;
+use garrison_api::{Status, custom::Slot};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
@@ -71,25 +71,36 @@ async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &
         Caller::Remote(certificate) => server.authenticator().authenticate(request.headers(), certificate.as_deref()).await?,
     };
     let (parts, body) = request.into_parts();
-    let call = Call::new(user, &parts)?;
+    let call = Call::new(server.custom(), user, &parts)?;
     label.describe(&call);
     authorize::authorize(&call.attributes())?;
     let Some(target) = call.target.clone() else { return plain(server, &call).await };
     if !target.serves(call.verb()) {
         return Err(Status::method_not_supported());
     }
-    if target.resource().plural == "pods"
+    if target.resource().group.is_empty()
+        && target.resource().plural == "pods"
         && let Some(stream @ ("log" | "exec" | "attach" | "portforward")) = target.subresource.as_deref()
     {
         let request = Request::from_parts(parts, body);
         return server.nodes().serve(target.namespace().unwrap_or_default(), target.name()?, stream, request).await;
     }
+    let mut response = answer(server, &call, &target, body).await?;
+    let version = target.resource().custom.and_then(Slot::version);
+    if let Some(version) = version.filter(|version| !version.deprecation.is_empty()) {
+        respond::warn(&mut response, std::slice::from_ref(&version.deprecation));
+    }
+    Ok(response)
+}
+
+/// Answers a request about a resource.
+async fn answer(server: &Server, call: &Call, target: &Target, body: Body) -> Result<Response, Status> {
     match call.verb() {
-        "get" if target.subresource.as_deref() == Some("scale") => subresource::read_scale(server, &target).await,
-        "get" => read::get(server, &call, &target).await,
-        "list" => read::list(server, &call, &target).await,
-        "watch" => watch::watch(server, &call, &target).await,
-        _ => change(server, &call, &target, &collect(body).await?).await,
+        "get" if target.subresource.as_deref() == Some("scale") => subresource::read_scale(server, target).await,
+        "get" => read::get(server, call, target).await,
+        "list" => read::list(server, call, target).await,
+        "watch" => watch::watch(server, call, target).await,
+        _ => change(server, call, target, &collect(body).await?).await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     authenticate::Authenticator,
-    bootstrap, expiry,
+    bootstrap, custom, expiry,
     identity::User,
     in_process::InProcess,
     listener,
@@ -94,6 +94,7 @@ struct Inner {
     authenticator: Authenticator,
     nodes: NodeProxy,
     metrics: Metrics,
+    custom: custom::Registry,
     shutdown: CancellationToken,
 }
 
@@ -118,6 +119,7 @@ impl Server {
             authenticator: Authenticator::new(Arc::clone(&tokens), objects.clone()),
             nodes: NodeProxy::new(Arc::clone(&pki), objects),
             metrics: Metrics::default(),
+            custom: custom::Registry::new(),
             shutdown: CancellationToken::new(),
             listener: Mutex::new(Some(listener)),
             config,
@@ -127,6 +129,7 @@ impl Server {
             tokens,
         }));
         bootstrap::run(&server).await.map_err(Error::Bootstrap)?;
+        custom::load(&server).await.map_err(Error::Bootstrap)?;
         Ok(server)
     }
 
@@ -144,6 +147,7 @@ impl Server {
             why = self.0.storage.store().stopped() => Err(Error::StoreStopped(why)),
             () = self.0.pki.keep_fresh() => Ok(()),
             () = expiry::run(self) => Ok(()),
+            () = custom::run(self) => Ok(()),
             served = listener::accept(self.clone(), listener, tls, ending.clone()) => {
                 served.map_err(|source| Error::Listen { address: self.0.address, source })
             }
@@ -204,6 +208,11 @@ impl Server {
 
     pub(crate) fn nodes(&self) -> &NodeProxy {
         &self.0.nodes
+    }
+
+    /// The kinds that are served.
+    pub(crate) fn custom(&self) -> &custom::Registry {
+        &self.0.custom
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

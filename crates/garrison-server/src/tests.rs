@@ -3,6 +3,7 @@
 mod admission;
 mod client;
 mod companions;
+mod custom;
 mod daemon_sets;
 mod lists;
 mod nodes;

@@ -9,8 +9,8 @@ use crate::{
     respond::Response,
 };
 use feed::{Feed, Settings, Start};
-use futures::stream;
-use garrison_api::Status;
+use futures::{FutureExt, stream};
+use garrison_api::{Resource, Status};
 use http::{HeaderValue, header};
 use rand::Rng;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// Answers with a stream of events.
 pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
     let options = ListOptions::parse(target, &call.query)?;
-    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
+    let form = Form::negotiate(target.resource(), &call.headers, &call.query, Shape::One)?;
     let lifetime = options.timeout.unwrap_or_else(|| LIFETIME + rand::rng().random_range(Duration::ZERO..LIFETIME));
     let settings = Settings {
         form,
@@ -33,18 +33,27 @@ pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Resu
     let start = start(server, &options).await?;
     let feed = Feed::open(server, options.selection, settings, start).await?;
     let open = server.metrics().watch_opened(target.resource());
-    let shutdown = server.shutdown_started();
-    let pieces = stream::unfold((feed, open, shutdown), |(mut feed, open, shutdown)| async move {
+    let end = ended(server.clone(), target.resource()).boxed().shared();
+    let pieces = stream::unfold((feed, open, end), |(mut feed, open, end)| async move {
         let piece = tokio::select! {
             piece = feed.next() => piece?,
-            () = shutdown.cancelled() => return None,
+            () = end.clone() => return None,
         };
-        Some((piece, (feed, open, shutdown)))
+        Some((piece, (feed, open, end)))
     });
     let mut response = http::Response::new(body::stream(pieces));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.encoding().stream_type()));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     Ok(response)
+}
+
+/// Returns when nobody shall be told any more: the server shuts down, or the kind is gone.
+async fn ended(server: Server, resource: &'static Resource) {
+    let shutdown = server.shutdown_started();
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = server.custom().gone(resource) => {}
+    }
 }
 
 /// Where the watch starts, once the store is as new as the client wants it.

@@ -116,6 +116,7 @@ impl<'a> Definition<'a> {
             columns: Column::of_version(version),
             scale: Paths::read(&version["subresources"]["scale"]),
             deprecation,
+            storage: self.storage_version().into(),
             terminating: self.is_terminating(),
         })
     }

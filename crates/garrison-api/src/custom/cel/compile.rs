@@ -6,16 +6,17 @@ use super::{
 };
 use crate::custom::schema::{Fault, Schema};
 use cel::{
-    common::ast::Expr,
+    common::ast::{EntryExpr, Expr},
     parser::{Expression, PrattParser},
 };
 use serde_json::Value;
 use std::rc::Rc;
 
-/// Nodes that an expression may have.
-const LARGEST: usize = 20_000;
-/// How deep an expression may nest.
-const DEEPEST: u16 = 60;
+/// Bytes, and nodes, that an expression may have.
+const LONGEST: usize = 100_000;
+const LARGEST: usize = 10_000;
+/// How deep an expression may nest: all who walk it recurse.
+const DEEPEST: u16 = 100;
 
 /// Where rules stand.
 #[derive(Debug, Clone, Copy)]
@@ -112,12 +113,73 @@ fn message(source: &str, own: &Of<'_>, optional_old: bool, transition: bool) -> 
 }
 
 fn parse(source: &str) -> Result<Expression, String> {
+    if source.len() > LONGEST || nests_too_deep(source) {
+        return Err("compilation failed: expression recursion limit exceeded".into());
+    }
     let parser = PrattParser::new()
         .max_recursion_depth(DEEPEST)
         .max_expression_node_count(LARGEST)
         .enable_optional_syntax(true)
         .error_recovery_limit(1);
-    parser.parse(source).map_err(|errors| format!("compilation failed: {}", errors.to_string().replace('\n', " ").trim()))
+    let program =
+        parser.parse(source).map_err(|errors| format!("compilation failed: {}", errors.to_string().replace('\n', " ").trim()))?;
+    if depth(&program) > usize::from(DEEPEST) {
+        return Err("compilation failed: expression recursion limit exceeded".into());
+    }
+    Ok(program)
+}
+
+/// Whether the text alone shows that it nests too deep; the parser, which recurses, does not count brackets.
+fn nests_too_deep(source: &str) -> bool {
+    let (mut open, mut run, mut branches) = (0_u16, 0_u16, 0_u16);
+    for byte in source.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => open += 1,
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            b'?' => branches += 1,
+            _ => {}
+        }
+        run = match byte {
+            b'!' | b'-' => run + 1,
+            byte if byte.is_ascii_whitespace() => run,
+            _ => 0,
+        };
+        if open > DEEPEST || run > DEEPEST || branches > DEEPEST {
+            return true;
+        }
+    }
+    false
+}
+
+/// How deep an expression nests, found without recursion.
+fn depth(program: &Expression) -> usize {
+    let (mut deepest, mut open) = (0, vec![(program, 1)]);
+    while let Some((expression, level)) = open.pop() {
+        deepest = deepest.max(level);
+        if level <= usize::from(DEEPEST) {
+            open.extend(parts(expression).into_iter().map(|part| (part, level + 1)));
+        }
+    }
+    deepest
+}
+
+/// The expressions that one is made of.
+fn parts(expression: &Expression) -> Vec<&Expression> {
+    match &expression.expr {
+        Expr::Select(select) => vec![&select.operand],
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(map) => map
+            .entries
+            .iter()
+            .flat_map(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+                EntryExpr::StructField(field) => vec![&field.value],
+            })
+            .collect(),
+        Expr::Comprehension(of) => vec![&of.iter_range, &of.accu_init, &of.loop_cond, &of.loop_step, &of.result],
+        Expr::Literal(_) | Expr::Ident(_) | Expr::Struct(_) | Expr::Unspecified => Vec::new(),
+    }
 }
 
 /// The reason that a fault is answered with; `None` for one that there is not.
@@ -146,21 +208,5 @@ fn field_path(schema: &Schema, text: &str) -> Result<String, String> {
 
 /// Whether the variable occurs.
 fn mentions(expression: &Expression, name: &str) -> bool {
-    use cel::common::ast::EntryExpr;
-    match &expression.expr {
-        Expr::Ident(own) => own == name,
-        Expr::Select(select) => mentions(&select.operand, name),
-        Expr::Call(call) => {
-            call.target.as_ref().is_some_and(|target| mentions(target, name)) || call.args.iter().any(|one| mentions(one, name))
-        }
-        Expr::List(list) => list.elements.iter().any(|one| mentions(one, name)),
-        Expr::Map(map) => map.entries.iter().any(|entry| match &entry.expr {
-            EntryExpr::MapEntry(entry) => mentions(&entry.key, name) || mentions(&entry.value, name),
-            EntryExpr::StructField(field) => mentions(&field.value, name),
-        }),
-        Expr::Comprehension(of) => {
-            [&of.iter_range, &of.accu_init, &of.loop_cond, &of.loop_step, &of.result].iter().any(|one| mentions(one, name))
-        }
-        Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => false,
-    }
+    matches!(&expression.expr, Expr::Ident(own) if own == name) || parts(expression).into_iter().any(|part| mentions(part, name))
 }
