@@ -2,6 +2,7 @@
 
 mod companions;
 mod controller;
+mod custom;
 mod daemon_sets;
 mod server;
 

@@ -85,7 +85,9 @@ fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
         "EndpointSlice" => service::slice(object, age),
         "IngressClass" => service::ingress_class(object, age),
         "NetworkPolicy" => json!([name, selector(&object["spec"]["podSelector"]), age]),
-        "Role" | "ClusterRole" | "LimitRange" | "CustomResourceDefinition" => json!([name, text(object, "/metadata/creationTimestamp")]),
+        "Role" | "ClusterRole" | "LimitRange" | "CustomResourceDefinition" => {
+            json!([name, text(object, "/metadata/creationTimestamp")])
+        }
         "RoleBinding" | "ClusterRoleBinding" => access::binding(object, age),
         "ResourceQuota" => access::quota(object, age),
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {

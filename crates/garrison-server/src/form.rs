@@ -49,7 +49,9 @@ impl Form {
             let taken = Encoding::ALL.into_iter().filter(|encoding| range.takes(*encoding));
             taken.filter_map(|encoding| Self::of_range(range, encoding, include, shape))
         });
-        forms.find(|form| *form != Self::Whole(Encoding::Protobuf) || resource.has_messages()).ok_or_else(|| Status::not_acceptable(accept::MEDIA_TYPES))
+        forms
+            .find(|form| *form != Self::Whole(Encoding::Protobuf) || resource.has_messages())
+            .ok_or_else(|| Status::not_acceptable(accept::MEDIA_TYPES))
     }
 
     fn of_range(range: &MediaRange<'_>, encoding: Encoding, include: IncludeObject, shape: Shape) -> Option<Self> {

@@ -10,7 +10,12 @@ use garrison_api::Resource;
 use garrison_store::Range;
 use http::StatusCode;
 use parking_lot::Mutex;
-use std::{collections::{BTreeMap, BTreeSet}, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::watch;
 
 /// Upper bounds of the histogram of durations, in seconds.

@@ -44,7 +44,12 @@ impl Storage {
     }
 
     /// The object, if there is one.
-    pub(crate) async fn find(&self, resource: &'static Resource, namespace: Option<&str>, name: &str) -> Result<Option<Stored>, Status> {
+    pub(crate) async fn find(
+        &self,
+        resource: &'static Resource,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Stored>, Status> {
         let mut found = self.store.get(&key(resource, namespace, name)).await.map_err(unavailable)?;
         serve(found.as_mut_slice(), resource);
         Ok(found)
@@ -75,7 +80,13 @@ impl Storage {
         Ok(self.store.write(Write { key: old.key.to_string(), expect, change: Change::Delete, durability }).await?)
     }
 
-    async fn put(&self, resource: &'static Resource, key: String, expect: Expect, object: StoredObject) -> Result<Stored, Unwritten> {
+    async fn put(
+        &self,
+        resource: &'static Resource,
+        key: String,
+        expect: Expect,
+        object: StoredObject,
+    ) -> Result<Stored, Unwritten> {
         let object = object.in_storage_version();
         let change = Change::Put { value: object.bytes(), record: object };
         let event = self.store.write(Write { key, expect, change, durability: durability(resource) }).await?;

@@ -29,7 +29,9 @@ pub fn decide<'a>(definition: Definition<'_>, others: impl Iterator<Item = Defin
     // Once served, always served: a later conflict is about names that the kind does not have yet.
     match (definition.has("Established"), &conflict) {
         (true, _) => {}
-        (false, None) => set(&mut status, "Established", true, "InitialNamesAccepted", "the initial names have been accepted", now),
+        (false, None) => {
+            set(&mut status, "Established", true, "InitialNamesAccepted", "the initial names have been accepted", now)
+        }
         (false, Some(_)) => set(&mut status, "Established", false, "NotAccepted", "not all names are accepted", now),
     }
     if let Some(approval) = definition.0["metadata"]["annotations"]["api-approved.kubernetes.io"].as_str()
@@ -56,7 +58,9 @@ fn taken<'a>(others: impl Iterator<Item = Definition<'a>>) -> Taken {
         let names = &other.0["status"]["acceptedNames"];
         let text = |name: &str| names[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         taken.resources.extend(["plural", "singular"].into_iter().filter_map(text));
-        taken.resources.extend(names["shortNames"].as_array().into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())));
+        taken
+            .resources
+            .extend(names["shortNames"].as_array().into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())));
         taken.kinds.extend(["kind", "listKind"].into_iter().filter_map(text));
     }
     taken
@@ -141,7 +145,8 @@ mod tests {
     }
 
     fn told(status: &Value, condition: &str) -> String {
-        let found = status["conditions"].as_array().expect("a list").iter().find(|own| own["type"] == condition).expect("is told");
+        let found =
+            status["conditions"].as_array().expect("a list").iter().find(|own| own["type"] == condition).expect("is told");
         format!("{} {} {}", found["status"], found["reason"], found["message"]).replace('"', "")
     }
 
@@ -180,7 +185,10 @@ mod tests {
         };
         widgets["spec"]["names"]["shortNames"] = json!(["wd", "gd"]);
         let status = decided(&widgets, &[&gadgets]);
-        assert_eq!(told(&status, "NamesAccepted"), "False ShortNamesConflict gd is already in use".replace("gd is", "\\gd\\ is").replace('\\', "\\"));
+        assert_eq!(
+            told(&status, "NamesAccepted"),
+            "False ShortNamesConflict gd is already in use".replace("gd is", "\\gd\\ is").replace('\\', "\\")
+        );
         assert_eq!(status["acceptedNames"]["shortNames"], json!(["wd"]));
         assert!(told(&status, "Established").starts_with("True"));
     }

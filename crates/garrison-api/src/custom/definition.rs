@@ -56,7 +56,11 @@ impl<'a> Definition<'a> {
     /// The name of the version that objects are stored in.
     pub fn storage_version(self) -> &'a str {
         let versions = self.0["spec"]["versions"].as_array().into_iter().flatten();
-        versions.into_iter().find(|version| version["storage"] == true).and_then(|version| version["name"].as_str()).unwrap_or_default()
+        versions
+            .into_iter()
+            .find(|version| version["storage"] == true)
+            .and_then(|version| version["name"].as_str())
+            .unwrap_or_default()
     }
 
     /// Whether a condition is true.

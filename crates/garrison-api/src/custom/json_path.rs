@@ -157,7 +157,9 @@ impl Step {
                 };
                 list.get(bound(*from, 0)..bound(*to, list.len())).unwrap_or_default().iter().collect()
             }
-            Self::Filter(path, wanted) => Self::All.from(value).into_iter().filter(|element| fits(path, wanted.as_ref(), element)).collect(),
+            Self::Filter(path, wanted) => {
+                Self::All.from(value).into_iter().filter(|element| fits(path, wanted.as_ref(), element)).collect()
+            }
         }
     }
 }

@@ -98,7 +98,10 @@ mod tests {
         };
         let row = rows.of(&shape);
         assert!(std::ptr::eq(row, rows.of(&shape.clone())));
-        assert_eq!((row.api_version().as_str(), row.subresources.len(), row.list_kind().as_str()), ("example.com/v1", 1, "WidgetList"));
+        assert_eq!(
+            (row.api_version().as_str(), row.subresources.len(), row.list_kind().as_str()),
+            ("example.com/v1", 1, "WidgetList")
+        );
         let other = rows.of(&Shape { has_scale: true, ..shape });
         assert!(!std::ptr::eq(row, other) && other.subresource("scale").is_some());
         let object = serde_json::json!({"spec": {"color": "red"}});

@@ -89,7 +89,10 @@ mod tests {
         assert_eq!((&scale["spec"], &scale["status"]), (&json!({"replicas": 3}), &json!({"replicas": 2, "selector": "a=b"})));
         paths.apply(&json!({"spec": {"replicas": 5}}), "example.com", "widgets", &mut object).expect("is taken");
         assert_eq!(object["spec"]["size"]["count"], 5);
-        assert_eq!(paths.apply(&json!({"spec": {"replicas": -1}}), "example.com", "widgets", &mut object).expect_err("is refused").code, 422);
+        assert_eq!(
+            paths.apply(&json!({"spec": {"replicas": -1}}), "example.com", "widgets", &mut object).expect_err("is refused").code,
+            422
+        );
         assert_eq!(paths.scale(&json!({"metadata": {}})).expect_err("says nothing").code, 500);
     }
 }

@@ -17,7 +17,12 @@ mod tests;
 pub use compile::Fault;
 pub(crate) use correlate::Correlation;
 pub use validate::validate;
-pub(crate) use {default::fill_in, format::{KNOWN as KNOWN_FORMATS, fits as fits_format, go_duration}, prune::prune, validate::Faults};
+pub(crate) use {
+    default::fill_in,
+    format::{KNOWN as KNOWN_FORMATS, fits as fits_format, go_duration},
+    prune::prune,
+    validate::Faults,
+};
 
 use super::cel::Rule;
 use regex::Regex;

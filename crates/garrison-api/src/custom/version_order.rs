@@ -21,7 +21,8 @@ fn parse(version: &str) -> Option<(u8, u64, u64)> {
     if rest.is_empty() {
         return Some((2, major, 0));
     }
-    let (stability, minor) = rest.strip_prefix("beta").map(|minor| (1, minor)).or_else(|| Some((0, rest.strip_prefix("alpha")?)))?;
+    let (stability, minor) =
+        rest.strip_prefix("beta").map(|minor| (1, minor)).or_else(|| Some((0, rest.strip_prefix("alpha")?)))?;
     Some((stability, major, minor.parse().ok()?))
 }
 

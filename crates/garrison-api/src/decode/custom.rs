@@ -41,7 +41,9 @@ fn agree_on_kind(resource: &Resource, object: &mut Value) -> Result<(), Status> 
     let wanted = resource.api_version();
     if !object.is_object() {
         let kind = resource.kind;
-        return Err(Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): it is no JSON object")));
+        return Err(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): it is no JSON object"
+        )));
     }
     let text = |field: &str, otherwise: &str| match &object[field] {
         Value::String(text) if !text.is_empty() => text.clone(),

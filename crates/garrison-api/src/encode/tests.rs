@@ -90,7 +90,9 @@ impl Maker {
                 Some(Scalar::IntOrString) => self.choice(&[json!(0), json!(-7), json!("50%"), json!("http")]),
                 Some(Scalar::Time) => self.time(),
                 Some(Scalar::MicroTime) => self.choice(&["2024-02-29T23:59:59.000123Z", "1969-12-31T23:59:58.500000Z"]).into(),
-                Some(Scalar::Any | Scalar::Schema) => self.choice(&[json!({"f:a": {"x": [1, null, "é"]}}), json!({}), json!("text")]),
+                Some(Scalar::Any | Scalar::Schema) => {
+                    self.choice(&[json!({"f:a": {"x": [1, null, "é"]}}), json!({}), json!("text")])
+                }
             };
         }
         match field.type_name.as_str() {

@@ -95,7 +95,8 @@ impl Described<'_> {
             _ => return None,
         };
         // Custom kinds have no messages in protobuf.
-        let takes = if self.row.has_messages() || takes.is_empty() { takes } else { takes.strip_suffix(&[PROTOBUF]).unwrap_or(takes) };
+        let takes =
+            if self.row.has_messages() || takes.is_empty() { takes } else { takes.strip_suffix(&[PROTOBUF]).unwrap_or(takes) };
         let mut parameters: Vec<Value> = query.iter().map(|name| self.parameter(name, "query")).collect();
         let mut operation = json!({
             "x-kubernetes-action": action,

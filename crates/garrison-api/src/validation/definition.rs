@@ -57,7 +57,8 @@ pub(super) fn status(new: &At<'_>, faults: &mut Faults) {
 
 fn stored_versions(at: &At<'_>, faults: &mut Faults) {
     let stored = at.field("status").field("storedVersions");
-    let known: Vec<&Value> = at.value["spec"]["versions"].as_array().into_iter().flatten().map(|version| &version["name"]).collect();
+    let known: Vec<&Value> =
+        at.value["spec"]["versions"].as_array().into_iter().flatten().map(|version| &version["name"]).collect();
     for version in stored.items().filter(|version| !known.contains(&version.value)) {
         faults.invalid(&version, "missing from spec.versions; must not be removed while objects may be stored in it");
     }

@@ -41,7 +41,12 @@ async fn attempt(server: &Server, name: &str) -> Result<(), Unwritten> {
     if !Definition(&definition).is_terminating() || !held {
         return Ok(());
     }
-    if !definition["status"]["conditions"].as_array().into_iter().flatten().any(|own| own["reason"] == "InstanceDeletionInProgress") {
+    if !definition["status"]["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|own| own["reason"] == "InstanceDeletionInProgress")
+    {
         let mut told = definition;
         let message = "CustomResource deletion is in progress";
         conditions::set(&mut told["status"], "Terminating", true, "InstanceDeletionInProgress", message, Timestamp::now());

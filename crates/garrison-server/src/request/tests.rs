@@ -42,7 +42,11 @@ fn paths_that_name_nothing_are_404() {
         "/api/v1/namespaces/a/pods/b/status/c",
     ] {
         let (request, ()) = http::Request::builder().uri(uri).body(()).unwrap().into_parts();
-        assert_eq!(Call::new(&Registry::new(), User::default(), &request).map(drop).map_err(|status| status.code), Err(404), "{uri}");
+        assert_eq!(
+            Call::new(&Registry::new(), User::default(), &request).map(drop).map_err(|status| status.code),
+            Err(404),
+            "{uri}"
+        );
     }
 }
 

@@ -130,7 +130,9 @@ async fn objects_of_a_custom_kind_are_pruned_defaulted_and_validated() {
     assert_eq!(patched["metadata"]["generation"], 2);
     let again = cluster.check(&format!("PATCH {WIDGETS}/a"), json!({"spec": {"replicas": 3}}), 200).await;
     assert_eq!(again["metadata"]["resourceVersion"], patched["metadata"]["resourceVersion"]);
-    for headers in [[("content-type", "application/strategic-merge-patch+json")], [("content-type", "application/vnd.kubernetes.protobuf")]] {
+    for headers in
+        [[("content-type", "application/strategic-merge-patch+json")], [("content-type", "application/vnd.kubernetes.protobuf")]]
+    {
         let line = if headers[0].1.contains("patch") { format!("PATCH {WIDGETS}/a") } else { format!("POST {WIDGETS}") };
         assert_eq!(cluster.send(&line, &headers, "{}").await.status(), 415, "{headers:?}");
     }
@@ -144,7 +146,8 @@ async fn status_and_scale_are_written_by_themselves() {
     let cluster = &followed.cluster;
     followed.define(widgets()).await;
     cluster.check(&format!("POST {WIDGETS}"), widget("a", "red"), 201).await;
-    let status = json!({"metadata": {"labels": {"no": "label"}}, "spec": {"replicas": 9}, "status": {"replicas": 2, "selector": "a=b"}});
+    let status =
+        json!({"metadata": {"labels": {"no": "label"}}, "spec": {"replicas": 9}, "status": {"replicas": 2, "selector": "a=b"}});
     let written = cluster.check(&format!("PATCH {WIDGETS}/a/status"), status, 200).await;
     assert_eq!((&written["spec"]["replicas"], &written["status"]["replicas"]), (&json!(1), &json!(2)));
     assert_eq!((&written["metadata"]["generation"], &written["metadata"]["labels"]), (&json!(1), &Value::Null));
@@ -184,7 +187,10 @@ async fn they_are_shown_in_every_form_but_whole_in_protobuf() {
     assert_eq!(group["preferredVersion"]["version"], "v1");
     let document = cluster.check("GET /openapi/v3/apis/example.com/v1", Value::Null, 200).await;
     let schema = &document["components"]["schemas"]["com.example.v1.Widget"];
-    assert_eq!((&schema["description"], &schema["properties"]["spec"]["properties"]["max"]["default"]), (&json!("A widget."), &json!(10)));
+    assert_eq!(
+        (&schema["description"], &schema["properties"]["spec"]["properties"]["max"]["default"]),
+        (&json!("A widget."), &json!(10))
+    );
     assert_eq!(schema["x-kubernetes-group-version-kind"], json!([{"group": "example.com", "version": "v1", "kind": "Widget"}]));
     let index = cluster.check("GET /openapi/v3", Value::Null, 200).await;
     assert!(index["paths"]["apis/example.com/v1"]["serverRelativeURL"].is_string() && index["paths"]["apis/apps/v1"].is_object());

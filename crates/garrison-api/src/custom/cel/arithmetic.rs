@@ -6,7 +6,8 @@ use super::{
 };
 use crate::custom::schema::go_duration;
 use cel::common::ast::operators::{
-    ADD, DIVIDE, EQUALS, GREATER, GREATER_EQUALS, IN, LESS, LESS_EQUALS, LOGICAL_NOT, MODULO, MULTIPLY, NEGATE, NOT_EQUALS, SUBSTRACT,
+    ADD, DIVIDE, EQUALS, GREATER, GREATER_EQUALS, IN, LESS, LESS_EQUALS, LOGICAL_NOT, MODULO, MULTIPLY, NEGATE, NOT_EQUALS,
+    SUBSTRACT,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Ordering;
@@ -112,7 +113,9 @@ fn compute<'a>(name: &str, a: &Val<'a>, b: &Val<'a>) -> Outcome<'a> {
         (SUBSTRACT, Val::Timestamp(time), Val::Duration(span)) => {
             time.checked_sub(*span).map_or_else(|_| overflow(), |time| Ok(Val::Timestamp(time)))
         }
-        (SUBSTRACT, Val::Duration(a), Val::Duration(b)) => a.checked_sub(*b).map_or_else(overflow, |span| Ok(Val::Duration(span))),
+        (SUBSTRACT, Val::Duration(a), Val::Duration(b)) => {
+            a.checked_sub(*b).map_or_else(overflow, |span| Ok(Val::Duration(span)))
+        }
         _ => no_overload(name, a, b),
     }
 }
@@ -131,10 +134,9 @@ fn to_int<'a>(value: &Val<'a>) -> Outcome<'a> {
         Val::UInt(value) => i64::try_from(*value).map_or_else(|_| overflow(), |value| Ok(Val::Int(value))),
         Val::Double(value) if value.abs() < 9.2e18 => Ok(Val::Int(*value as i64)),
         Val::Double(_) => overflow(),
-        Val::Str(text) => text
-            .parse()
-            .map(Val::Int)
-            .or_else(|_| fault(format!("type conversion error from 'string' to 'int': {:?}", &**text))),
+        Val::Str(text) => {
+            text.parse().map(Val::Int).or_else(|_| fault(format!("type conversion error from 'string' to 'int': {:?}", &**text)))
+        }
         Val::Timestamp(time) => Ok(Val::Int(time.as_second())),
         Val::Duration(span) => Ok(Val::Int(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX))),
         other => fault(format!("no such overload: int({})", other.type_name())),
@@ -175,7 +177,9 @@ fn to_string<'a>(value: &Val<'a>) -> Outcome<'a> {
             Err(_) => fault("invalid UTF-8 in bytes"),
         },
         Val::Str(_) => Ok(value.clone()),
-        other => plain(other).map_or_else(|| fault(format!("no such overload: string({})", other.type_name())), |text| Ok(text.into())),
+        other => {
+            plain(other).map_or_else(|| fault(format!("no such overload: string({})", other.type_name())), |text| Ok(text.into()))
+        }
     }
 }
 

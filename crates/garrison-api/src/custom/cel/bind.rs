@@ -17,7 +17,9 @@ pub(super) fn call<'a>(run: &mut Run<'a>, call: &'a CallExpr) -> Option<Outcome<
             let Expr::Literal(LiteralValue::String(name)) = &name.expr else { return None };
             Some(look(run, operand, |value| Ok(field(value, name.inner()))))
         }
-        (operators::OPT_INDEX, None, [operand, key]) => Some(run.eval(key).and_then(|key| look(run, operand, |value| at(value, &key)))),
+        (operators::OPT_INDEX, None, [operand, key]) => {
+            Some(run.eval(key).and_then(|key| look(run, operand, |value| at(value, &key))))
+        }
         (operators::INDEX, None, [operand, key]) => Some(index(run, operand, key)),
         ("bind", Some(target), [name, value, body]) if is_ident(target, "cel") => {
             let name = ident(name)?;

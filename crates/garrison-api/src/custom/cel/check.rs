@@ -199,7 +199,9 @@ impl<'a> Scope<'a> {
             Of::Map(key, value) => Ok(((*key).clone(), (*value).clone())),
             Of::Object(_) => Ok((Of::Plain('s'), Of::Any)),
             Of::Any => Ok((Of::Any, Of::Any)),
-            other => Err(format!("expression of type '{other}' cannot be range of a comprehension (must be list, map, or dynamic)")),
+            other => {
+                Err(format!("expression of type '{other}' cannot be range of a comprehension (must be list, map, or dynamic)"))
+            }
         }
     }
 
@@ -259,7 +261,9 @@ impl<'a> Scope<'a> {
                     _ => false,
                 });
             }
-            (operators::INDEX | operators::OPT_INDEX | operators::OPT_SELECT, [operand, key]) => return self.part(name, operand, key),
+            (operators::INDEX | operators::OPT_INDEX | operators::OPT_SELECT, [operand, key]) => {
+                return self.part(name, operand, key);
+            }
             _ => {}
         }
         if let Some(checked) = self.binding(call) {

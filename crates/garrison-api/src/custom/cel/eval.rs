@@ -78,10 +78,10 @@ impl<'a> Run<'a> {
                 value => Ok(value.clone()),
             };
         }
-        signatures::TYPES.iter().find(|known| **known == name).map_or_else(
-            || fault(format!("undeclared reference to '{name}'")),
-            |known| Ok(Val::Type(known)),
-        )
+        signatures::TYPES
+            .iter()
+            .find(|known| **known == name)
+            .map_or_else(|| fault(format!("undeclared reference to '{name}'")), |known| Ok(Val::Type(known)))
     }
 
     pub(super) fn is_variable(&self, name: &str) -> bool {
@@ -147,7 +147,8 @@ impl<'a> Run<'a> {
                 None => self.variables.push((&of.iter_var, key)),
                 Some(second) => {
                     let value = range.get(&key);
-                    let (first, value) = value.map_or_else(|| (Val::Int(index as i64), key.clone()), |value| (key.clone(), value));
+                    let (first, value) =
+                        value.map_or_else(|| (Val::Int(index as i64), key.clone()), |value| (key.clone(), value));
                     self.variables.push((&of.iter_var, first));
                     self.variables.push((second, value));
                 }

@@ -21,7 +21,10 @@ pub(super) fn call<'a>(name: &str, method: bool, values: &[Val<'a>]) -> Outcome<
         [list, rest @ ..] if method => list_method(name, list, rest),
         _ => None,
     };
-    let outcome = outcome.or_else(|| global(name, values)).or_else(|| text::function(name, values)).or_else(|| network::function(name, values));
+    let outcome = outcome
+        .or_else(|| global(name, values))
+        .or_else(|| text::function(name, values))
+        .or_else(|| network::function(name, values));
     outcome.unwrap_or_else(|| {
         let types: Vec<&str> = values.iter().map(Val::type_name).collect();
         fault(format!("no such overload: {name}({})", types.join(", ")))
@@ -31,9 +34,9 @@ pub(super) fn call<'a>(name: &str, method: bool, values: &[Val<'a>]) -> Outcome<
 fn global<'a>(name: &str, values: &[Val<'a>]) -> Option<Outcome<'a>> {
     Some(match (name, values) {
         ("size", [value]) => Ok(Val::Int(value.size()? as i64)),
-        ("quantity", [Val::Str(text)]) => {
-            Quantity::parse(text).map(Val::Quantity).or_else(|_| fault(format!("quantities must match the regular expression: {:?}", &**text)))
-        }
+        ("quantity", [Val::Str(text)]) => Quantity::parse(text)
+            .map(Val::Quantity)
+            .or_else(|_| fault(format!("quantities must match the regular expression: {:?}", &**text))),
         ("isQuantity", [Val::Str(text)]) => Ok(Val::Bool(Quantity::parse(text).is_ok())),
         ("optional.of", [value]) => Ok(Val::some(value.clone())),
         ("optional.none", []) => Ok(Val::Optional(None)),
@@ -109,7 +112,8 @@ fn list_method<'a>(name: &str, list: &Val<'a>, rest: &[Val<'a>]) -> Option<Outco
         ("indexOf", [item]) => place(items.iter().position(|own| equal(own, item))),
         ("lastIndexOf", [item]) => place(items.iter().rposition(|own| equal(own, item))),
         ("join", separator @ ([] | [Val::Str(_)])) => {
-            let texts: Option<Vec<String>> = items.iter().map(|item| if let Val::Str(text) = item { Some(text.to_string()) } else { None }).collect();
+            let texts: Option<Vec<String>> =
+                items.iter().map(|item| if let Val::Str(text) = item { Some(text.to_string()) } else { None }).collect();
             let between = if let [Val::Str(text)] = separator { text.to_string() } else { String::new() };
             Ok(texts?.join(&between).into())
         }

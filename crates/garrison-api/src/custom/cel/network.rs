@@ -10,15 +10,24 @@ use std::net::IpAddr;
 pub(super) fn function<'a>(name: &str, values: &[Val<'a>]) -> Option<Outcome<'a>> {
     let [Val::Str(text)] = values else { return None };
     Some(match name {
-        "ip" => address(text).map_or_else(|| fault(format!("IP Address {:?} parse error during conversion from string", &**text)), |ip| Ok(Val::Ip(ip))),
+        "ip" => address(text).map_or_else(
+            || fault(format!("IP Address {:?} parse error during conversion from string", &**text)),
+            |ip| Ok(Val::Ip(ip)),
+        ),
         "isIP" => Ok(Val::Bool(address(text).is_some())),
         "ip.isCanonical" => match address(text) {
             Some(ip) => Ok(Val::Bool(ip.to_string() == **text)),
             None => fault(format!("IP Address {:?} parse error during conversion from string", &**text)),
         },
-        "cidr" => range(text).map_or_else(|| fault(format!("network address parse error during conversion from string: {:?}", &**text)), |(ip, length)| Ok(Val::Cidr(ip, length))),
+        "cidr" => range(text).map_or_else(
+            || fault(format!("network address parse error during conversion from string: {:?}", &**text)),
+            |(ip, length)| Ok(Val::Cidr(ip, length)),
+        ),
         "isCIDR" => Ok(Val::Bool(range(text).is_some())),
-        "url" => url(text).map_or_else(|| fault(format!("URL parse error during conversion from string: {:?}", &**text)), |url| Ok(Val::Url(url.into()))),
+        "url" => url(text).map_or_else(
+            || fault(format!("URL parse error during conversion from string: {:?}", &**text)),
+            |url| Ok(Val::Url(url.into())),
+        ),
         "isURL" => Ok(Val::Bool(url(text).is_some())),
         _ => return None,
     })
@@ -29,32 +38,30 @@ pub(super) fn method<'a>(name: &str, values: &[Val<'a>]) -> Option<Outcome<'a>> 
     match values {
         [Val::Ip(ip)] => of_address(name, *ip),
         [Val::Cidr(ip, length), rest @ ..] => of_range(name, *ip, *length, rest),
-        [Val::Url(url)] => {
-            Some(Ok(match name {
-                "getScheme" if url.scheme() == RELATIVE => Val::text(""),
-                "getScheme" => Val::text(url.scheme()),
-                "getHost" | "getHostname" | "getPort" if url.scheme() == RELATIVE => Val::text(""),
-                "getHost" => match (url.host_str(), url.port()) {
-                    (Some(host), Some(port)) => format!("{host}:{port}").into(),
-                    (host, _) => Val::text(host.unwrap_or_default()),
-                },
-                "getHostname" => Val::text(url.host_str().unwrap_or_default().trim_matches(['[', ']'])),
-                "getPort" => url.port().map(|port| port.to_string()).unwrap_or_default().into(),
-                "getEscapedPath" => Val::text(url.path()),
-                "getQuery" => {
-                    let mut query: Vec<(Val<'a>, Val<'a>)> = Vec::new();
-                    for (key, value) in url.query_pairs() {
-                        let (key, value): (Val<'a>, Val<'a>) = (key.into_owned().into(), value.into_owned().into());
-                        match query.iter_mut().find(|(own, _)| super::value::equal(own, &key)) {
-                            Some((_, Val::List(list))) => std::rc::Rc::make_mut(list).push(value),
-                            _ => query.push((key, Val::list(vec![value]))),
-                        }
+        [Val::Url(url)] => Some(Ok(match name {
+            "getScheme" if url.scheme() == RELATIVE => Val::text(""),
+            "getScheme" => Val::text(url.scheme()),
+            "getHost" | "getHostname" | "getPort" if url.scheme() == RELATIVE => Val::text(""),
+            "getHost" => match (url.host_str(), url.port()) {
+                (Some(host), Some(port)) => format!("{host}:{port}").into(),
+                (host, _) => Val::text(host.unwrap_or_default()),
+            },
+            "getHostname" => Val::text(url.host_str().unwrap_or_default().trim_matches(['[', ']'])),
+            "getPort" => url.port().map(|port| port.to_string()).unwrap_or_default().into(),
+            "getEscapedPath" => Val::text(url.path()),
+            "getQuery" => {
+                let mut query: Vec<(Val<'a>, Val<'a>)> = Vec::new();
+                for (key, value) in url.query_pairs() {
+                    let (key, value): (Val<'a>, Val<'a>) = (key.into_owned().into(), value.into_owned().into());
+                    match query.iter_mut().find(|(own, _)| super::value::equal(own, &key)) {
+                        Some((_, Val::List(list))) => std::rc::Rc::make_mut(list).push(value),
+                        _ => query.push((key, Val::list(vec![value]))),
                     }
-                    Val::Map(query.into())
                 }
-                _ => return None,
-            }))
-        }
+                Val::Map(query.into())
+            }
+            _ => return None,
+        })),
         _ => None,
     }
 }
@@ -95,7 +102,9 @@ fn of_address<'a>(name: &str, ip: IpAddr) -> Option<Outcome<'a>> {
         "family" => Val::Int(if ip.is_ipv4() { 4 } else { 6 }),
         "isUnspecified" => Val::Bool(ip.is_unspecified()),
         "isLoopback" => Val::Bool(ip.is_loopback()),
-        "isLinkLocalMulticast" => Val::Bool(v6_starts(0xff02, 0xff0f) || matches!(ip, IpAddr::V4(v4) if v4.octets()[..3] == [224, 0, 0])),
+        "isLinkLocalMulticast" => {
+            Val::Bool(v6_starts(0xff02, 0xff0f) || matches!(ip, IpAddr::V4(v4) if v4.octets()[..3] == [224, 0, 0]))
+        }
         "isLinkLocalUnicast" => Val::Bool(v6_starts(0xfe80, 0xffc0) || matches!(ip, IpAddr::V4(v4) if v4.is_link_local())),
         "isGlobalUnicast" => {
             let link_local = v6_starts(0xfe80, 0xffc0) || matches!(ip, IpAddr::V4(v4) if v4.is_link_local() || v4.is_broadcast());

@@ -56,7 +56,10 @@ impl Walk {
 
     fn rule(&mut self, rule: &Rule, schema: &Schema, value: &Value, path: &str, was: Correlation<'_>) {
         let comparable = was.old.is_some_and(|old| !old.is_null());
-        if self.exhausted || (rule.transition && !rule.optional_old && !comparable) || (!rule.transition && was.is_unchanged(value)) {
+        if self.exhausted
+            || (rule.transition && !rule.optional_old && !comparable)
+            || (!rule.transition && was.is_unchanged(value))
+        {
             return;
         }
         let limit = CALL_LIMIT.min(self.left);
@@ -86,7 +89,8 @@ impl Walk {
                 self.refuse("FieldValueInvalid", field, &shown, message);
             }
             Err(Stop::Exhausted) => {
-                let message = format!("call cost exceeds limit for rule: {}, no further validation rules will be run", rule.source);
+                let message =
+                    format!("call cost exceeds limit for rule: {}, no further validation rules will be run", rule.source);
                 self.exhausted = true;
                 self.refuse("FieldValueInvalid", field, &shown, &message);
             }

@@ -1,6 +1,6 @@
 //! Rules: what they find, and which of them are refused.
 
-use super::{bind, eval::Run, run, signatures::SIGNATURES};
+use super::{run, signatures::SIGNATURES};
 use crate::custom::schema::Schema;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -134,11 +134,23 @@ fn faults_say_what_the_rule_wants_them_to() {
     for (rule, wanted) in [
         (json!({"rule": "self.min > self.max"}), "spec Invalid value: \"object\": failed rule: self.min > self.max"),
         (json!({"rule": "false", "message": "never"}), "spec Invalid value: \"object\": never"),
-        (json!({"rule": "false", "message": "never", "messageExpression": "'at least ' + string(self.max)"}), "spec Invalid value: \"object\": at least 3"),
-        (json!({"rule": "false", "message": "never", "messageExpression": "string(self.list[9])"}), "spec Invalid value: \"object\": never"),
+        (
+            json!({"rule": "false", "message": "never", "messageExpression": "'at least ' + string(self.max)"}),
+            "spec Invalid value: \"object\": at least 3",
+        ),
+        (
+            json!({"rule": "false", "message": "never", "messageExpression": "string(self.list[9])"}),
+            "spec Invalid value: \"object\": never",
+        ),
         (json!({"rule": "false", "message": "m", "reason": "FieldValueForbidden"}), "spec Forbidden: m"),
-        (json!({"rule": "false", "message": "m", "reason": "FieldValueRequired", "fieldPath": ".map.a"}), "spec.map.a Required value: m"),
-        (json!({"rule": "self.list[9] == 1"}), "spec Invalid value: \"object\": rule evaluation error: index out of bounds: 9 evaluating rule: self.list[9] == 1"),
+        (
+            json!({"rule": "false", "message": "m", "reason": "FieldValueRequired", "fieldPath": ".map.a"}),
+            "spec.map.a Required value: m",
+        ),
+        (
+            json!({"rule": "self.list[9] == 1"}),
+            "spec Invalid value: \"object\": rule evaluation error: index out of bounds: 9 evaluating rule: self.list[9] == 1",
+        ),
     ] {
         let schema = compile(json!([rule])).unwrap_or_else(|why| panic!("{rule}: {why:?}"));
         assert_eq!(faults(&schema, spec(), None), [wanted], "{rule}");
@@ -150,8 +162,13 @@ fn rules_about_changes_look_at_what_was_there() {
     let schema = compile(json!([{"rule": "self.name == oldSelf.name", "message": "name is immutable"}])).expect("rules");
     assert_eq!(faults(&schema, json!({"name": "a"}), None), Vec::<String>::new());
     assert_eq!(faults(&schema, json!({"name": "a", "min": 1}), Some(json!({"name": "a"}))), Vec::<String>::new());
-    assert_eq!(faults(&schema, json!({"name": "b"}), Some(json!({"name": "a"}))), ["spec Invalid value: \"object\": name is immutable"]);
-    let schema = compile(json!([{"rule": "!oldSelf.hasValue() || self.min >= oldSelf.value().min", "optionalOldSelf": true, "message": "shrinks"}]));
+    assert_eq!(
+        faults(&schema, json!({"name": "b"}), Some(json!({"name": "a"}))),
+        ["spec Invalid value: \"object\": name is immutable"]
+    );
+    let schema = compile(
+        json!([{"rule": "!oldSelf.hasValue() || self.min >= oldSelf.value().min", "optionalOldSelf": true, "message": "shrinks"}]),
+    );
     let schema = schema.expect("rules");
     assert_eq!(faults(&schema, json!({"min": 1}), None), Vec::<String>::new());
     assert_eq!(faults(&schema, json!({"min": 1}), Some(json!({"min": 2}))).len(), 1);
@@ -170,7 +187,8 @@ fn no_rule_holds_up_the_server() {
     assert!(told[0].contains("call cost exceeds limit for rule"), "{told:?}");
     assert_eq!(told.len(), 1, "nothing is run after that: {told:?}");
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
-    let doubling = (0..40).fold("s40.size() > 0".to_owned(), |body, n| format!("cel.bind(s{}, s{}+s{}, {body})", 40 - n, 39 - n, 39 - n));
+    let doubling =
+        (0..40).fold("s40.size() > 0".to_owned(), |body, n| format!("cel.bind(s{}, s{}+s{}, {body})", 40 - n, 39 - n, 39 - n));
     if let Ok(schema) = compile(json!([{"rule": format!("cel.bind(s0, self.name, {doubling})")}])) {
         assert!(faults(&schema, spec(), None)[0].contains("cost"));
     }
@@ -185,7 +203,8 @@ fn no_rule_holds_up_the_server() {
         assert!(refused[0].contains("recursion limit") || refused[0].contains("compilation failed"), "{refused:?}");
     }
     // What is just not too deep runs on the stack that a worker has.
-    let schema = compile(json!([{"rule": format!("{} == 95", vec!["1"; 95].join(" + "))}, {"rule": vec!["true"; 2000].join(" && ")}]));
+    let schema =
+        compile(json!([{"rule": format!("{} == 95", vec!["1"; 95].join(" + "))}, {"rule": vec!["true"; 2000].join(" && ")}]));
     assert_eq!(faults(&schema.expect("rules"), spec(), None), Vec::<String>::new());
 }
 
@@ -215,10 +234,16 @@ fn every_signature_can_be_called() {
             Some((own, rest)) => format!("{}.{name}({})", value(own.chars().next().expect("a type")), arguments(rest)),
             None => format!("{name}({})", arguments(takes)),
         };
-        let schema = compile(json!([{"rule": format!("type({call}) == type({call})")}])).unwrap_or_else(|why| panic!("{call}: {why:?}"));
+        let schema =
+            compile(json!([{"rule": format!("type({call}) == type({call})")}])).unwrap_or_else(|why| panic!("{call}: {why:?}"));
         let told = faults(&schema, spec(), None);
-        let excused = told.is_empty() || ["conversion error", "invalid", "unknown time zone", "no such overload: sum", "parse error", "out of range"].iter().any(|why| told[0].contains(why));
-        assert!(excused && !told.iter().any(|why| why.contains(&format!("no such overload: {name}("))) || *name == "sum", "{call}: {told:?}");
+        let excused = told.is_empty()
+            || ["conversion error", "invalid", "unknown time zone", "no such overload: sum", "parse error", "out of range"]
+                .iter()
+                .any(|why| told[0].contains(why));
+        assert!(
+            excused && !told.iter().any(|why| why.contains(&format!("no such overload: {name}("))) || *name == "sum",
+            "{call}: {told:?}"
+        );
     }
-    let _ = (bind::ident, Run::is_variable);
 }

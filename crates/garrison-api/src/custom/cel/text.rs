@@ -229,6 +229,7 @@ fn shown(value: &Val<'_>) -> Option<String> {
         let items: Option<Vec<String>> = items.iter().map(shown).collect();
         return Some(format!("[{}]", items?.join(", ")));
     }
-    let entries: Option<Vec<String>> = value.entries()?.iter().map(|(key, value)| Some(format!("{}: {}", shown(key)?, shown(value)?))).collect();
+    let entries: Option<Vec<String>> =
+        value.entries()?.iter().map(|(key, value)| Some(format!("{}: {}", shown(key)?, shown(value)?))).collect();
     Some(format!("{{{}}}", entries?.join(", ")))
 }

@@ -60,7 +60,8 @@ pub(crate) fn fits(format: &str, text: &str) -> bool {
         "uuid" | "uuid3" | "uuid4" | "uuid5" => is_uuid(format, text),
         "isbn" | "isbn10" | "isbn13" => {
             let plain = text.replace(['-', ' '], "");
-            let ten = plain.len() == 10 && digits(&plain[..9], 9) && plain.ends_with(|last: char| last.is_ascii_digit() || last == 'X');
+            let ten =
+                plain.len() == 10 && digits(&plain[..9], 9) && plain.ends_with(|last: char| last.is_ascii_digit() || last == 'X');
             (format != "isbn13" && ten) || (format != "isbn10" && digits(&plain, 13))
         }
         "creditcard" => {
@@ -130,7 +131,10 @@ fn is_rgb(text: &str) -> bool {
 fn worded_duration(text: &str) -> bool {
     let mut words = text.split_whitespace();
     let (Some(number), Some(unit), None) = (words.next(), words.next(), words.next()) else { return false };
-    let units = ["ns", "us", "ms", "s", "m", "h", "second", "minute", "hour", "day", "week", "seconds", "minutes", "hours", "days", "weeks"];
+    let units = [
+        "ns", "us", "ms", "s", "m", "h", "second", "minute", "hour", "day", "week", "seconds", "minutes", "hours", "days",
+        "weeks",
+    ];
     number.parse::<u32>().is_ok() && units.contains(&unit)
 }
 
@@ -154,7 +158,8 @@ pub(crate) fn go_duration(text: &str) -> Option<SignedDuration> {
         rest = &rest[end..];
         let units = [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
         let (unit, seconds) = units.into_iter().find(|(unit, _)| {
-            rest.strip_prefix(unit).is_some_and(|after| after.is_empty() || after.starts_with(|next: char| next.is_ascii_digit() || next == '.'))
+            rest.strip_prefix(unit)
+                .is_some_and(|after| after.is_empty() || after.starts_with(|next: char| next.is_ascii_digit() || next == '.'))
         })?;
         rest = &rest[unit.len()..];
         // Go holds no more than 292 years.

@@ -13,7 +13,8 @@ pub(super) fn duplicates(schema: &Schema, list: &[Value], path: &str, faults: &m
     for (index, element) in list.iter().enumerate() {
         let shown = match schema.list_type {
             ListType::Map => {
-                let keys = schema.list_map_keys.iter().filter_map(|key| Some((key.clone(), key_of(schema, element, key)?.clone())));
+                let keys =
+                    schema.list_map_keys.iter().filter_map(|key| Some((key.clone(), key_of(schema, element, key)?.clone())));
                 Value::Object(keys.collect::<Map<_, _>>())
             }
             _ => element.clone(),

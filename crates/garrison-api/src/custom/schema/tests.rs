@@ -28,14 +28,26 @@ fn faults_are_told_in_upstreams_words() {
         (text(json!({"pattern": "^a+$"})), json!("b"), r#"Invalid value: "b": spec in body should match '^a+$'"#),
         (text(json!({"minLength": 2})), json!("é"), r#"Invalid value: "é": spec in body should be at least 2 chars long"#),
         (text(json!({"maxLength": 2})), json!("abc"), "Too long: may not be more than 2 bytes"),
-        (text(json!({"format": "date-time"})), json!("now"), r#"Invalid value: "now": spec in body must be of type date-time: "now""#),
-        (json!({"type": "integer", "minimum": 1}), json!(0), "Invalid value: 0: spec in body should be greater than or equal to 1"),
+        (
+            text(json!({"format": "date-time"})),
+            json!("now"),
+            r#"Invalid value: "now": spec in body must be of type date-time: "now""#,
+        ),
+        (
+            json!({"type": "integer", "minimum": 1}),
+            json!(0),
+            "Invalid value: 0: spec in body should be greater than or equal to 1",
+        ),
         (
             json!({"type": "number", "maximum": 1, "exclusiveMaximum": true}),
             json!(1.0),
             "Invalid value: 1.0: spec in body should be less than 1",
         ),
-        (json!({"type": "number", "multipleOf": 0.1}), json!(0.25), "Invalid value: 0.25: spec in body should be a multiple of 0.1"),
+        (
+            json!({"type": "number", "multipleOf": 0.1}),
+            json!(0.25),
+            "Invalid value: 0.25: spec in body should be a multiple of 0.1",
+        ),
         (
             json!({"type": "array", "maxItems": 1, "items": {"type": "string"}}),
             json!(["a", "b"]),
@@ -91,7 +103,10 @@ fn junctors_tell_what_the_nearest_alternative_lacks() {
         "oneOf": [{"required": ["a"]}, {"required": ["b"]}]});
     assert_eq!(
         told(one.clone(), json!({})),
-        [r#"spec: Invalid value: "": "spec" must validate one and only one schema (oneOf). Found none valid"#, "spec.a: Required value"]
+        [
+            r#"spec: Invalid value: "": "spec" must validate one and only one schema (oneOf). Found none valid"#,
+            "spec.a: Required value"
+        ]
     );
     assert_eq!(
         told(one, json!({"a": "", "b": ""})),
@@ -220,7 +235,15 @@ fn formats_are_checked() {
     ] {
         assert!(fits_format(format, good) && !fits_format(format, bad), "{format}");
     }
-    for (text, millis) in [("1.5s", Some(1500)), ("-1m", Some(-60_000)), ("0", Some(0)), ("1h1ms", Some(3_600_001)), ("1", None), ("", None), ("1e3s", None)] {
+    for (text, millis) in [
+        ("1.5s", Some(1500)),
+        ("-1m", Some(-60_000)),
+        ("0", Some(0)),
+        ("1h1ms", Some(3_600_001)),
+        ("1", None),
+        ("", None),
+        ("1e3s", None),
+    ] {
         assert_eq!(go_duration(text).map(|span| span.as_millis()), millis, "{text}");
     }
 }
@@ -232,7 +255,40 @@ fn deep_schemas_and_bad_patterns_are_refused() {
         deep = json!({"type": "object", "properties": {"a": deep}});
     }
     assert!(Schema::compile(&deep).is_err_and(|faults| faults[0].why.contains("nested deeper")));
-    let faults = Schema::compile(&json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}})).expect_err("no pattern");
+    let faults = Schema::compile(&json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}}))
+        .expect_err("no pattern");
     assert_eq!(faults[0].path, ".properties[a].pattern");
     assert!(faults[0].why.starts_with("must be a valid regular expression"), "{}", faults[0].why);
+}
+
+/// A schema as that of a pod template, many times over: some 400 KB, with patterns and rules.
+#[test]
+fn a_large_schema_is_compiled_and_used_fast() {
+    let leaf = |n: usize| {
+        json!({"type": "object", "required": ["name"], "properties": {
+            "name": {"type": "string", "description": "x".repeat(120), "pattern": format!("^[a-z]{{1,{}}}$", 1 + n % 20), "maxLength": 63},
+            "count": {"type": "integer", "default": n, "minimum": 0},
+            "amount": {"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]},
+            "list": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
+                "items": {"type": "object", "required": ["k"], "properties": {"k": {"type": "string"}, "v": {"type": "string"}}}},
+        }, "x-kubernetes-validations": [{"rule": "self.count >= 0 && self.name.size() > 0"}]})
+    };
+    let fields: Value = (0..500).map(|n| (format!("part{n}"), leaf(n))).collect::<serde_json::Map<_, _>>().into();
+    let document = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}});
+    assert!(document.to_string().len() > 300_000);
+    let started = std::time::Instant::now();
+    let schema = Schema::compile(&document).expect("a schema");
+    let compiled = started.elapsed();
+    let parts: Value = (0..500)
+        .map(|n| (format!("part{n}"), json!({"name": "a", "list": [{"k": "x"}]})))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let mut object = json!({"spec": parts});
+    fill_in(&schema, &mut object);
+    assert!(prune(&schema, &mut object).is_empty());
+    assert_eq!(validate(&schema, &object, None), Vec::new());
+    assert_eq!(crate::custom::cel::run(&schema, &object, None), Vec::new());
+    println!("compiled in {compiled:?}, used in {:?}", started.elapsed() - compiled);
+    // Without optimization, on a busy machine.
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
 }

@@ -8,11 +8,9 @@ use std::collections::BTreeSet;
 /// Where the numbers of a scale stand.
 pub(super) fn subresources(at: &At<'_>, faults: &mut Faults) {
     let Some(scale) = at.present("scale") else { return };
-    for (name, above, needed) in [
-        ("specReplicasPath", ".spec", true),
-        ("statusReplicasPath", ".status", true),
-        ("labelSelectorPath", "", false),
-    ] {
+    for (name, above, needed) in
+        [("specReplicasPath", ".spec", true), ("statusReplicasPath", ".status", true), ("labelSelectorPath", "", false)]
+    {
         let field = scale.field(name);
         if field.is_empty() {
             if needed {
@@ -38,7 +36,8 @@ pub(super) fn subresources(at: &At<'_>, faults: &mut Faults) {
 /// What `kubectl get` prints.
 pub(super) fn columns(at: &At<'_>, faults: &mut Faults) {
     for column in at.items() {
-        let (name, kind, format, path) = (column.field("name"), column.field("type"), column.field("format"), column.field("jsonPath"));
+        let (name, kind, format, path) =
+            (column.field("name"), column.field("type"), column.field("format"), column.field("jsonPath"));
         if name.is_empty() {
             faults.required(&name, "");
         }

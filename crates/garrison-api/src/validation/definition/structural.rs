@@ -130,7 +130,8 @@ fn of_type(at: &At<'_>, level: Level, faults: &mut Faults) {
             }
         }
     }
-    if set("x-kubernetes-embedded-resource") && !set("x-kubernetes-preserve-unknown-fields") && at.field("properties").is_empty() {
+    if set("x-kubernetes-embedded-resource") && !set("x-kubernetes-preserve-unknown-fields") && at.field("properties").is_empty()
+    {
         let why = "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields";
         faults.required(&at.field("properties"), why);
     }
@@ -141,7 +142,10 @@ fn metadata(at: &At<'_>, level: Level, faults: &mut Faults) {
     if at.text_of("type") != "object" {
         faults.invalid(&at.field("type"), "must be object");
     }
-    let told = at.value.as_object().is_some_and(|map| map.keys().any(|key| !["type", "properties", "description"].contains(&key.as_str())));
+    let told = at
+        .value
+        .as_object()
+        .is_some_and(|map| map.keys().any(|key| !["type", "properties", "description"].contains(&key.as_str())));
     let more = at.value["properties"].as_object().is_some_and(|map| map.keys().any(|key| key != "name" && key != "generateName"));
     if level == Level::Root && (told || more) {
         let why = "must not specify anything other than name and generateName, but metadata is implicitly specified";
@@ -242,7 +246,10 @@ fn list_and_map(at: &At<'_>, faults: &mut Faults) {
         if (whole == "object" && items.text_of("x-kubernetes-map-type") != "atomic")
             || (whole == "array" && !matches!(items.text_of("x-kubernetes-list-type"), "" | "atomic"))
         {
-            faults.invalid(&items.field("x-kubernetes-map-type"), "must be atomic as item of a list with x-kubernetes-list-type=set");
+            faults.invalid(
+                &items.field("x-kubernetes-map-type"),
+                "must be atomic as item of a list with x-kubernetes-list-type=set",
+            );
         }
         if items.value["nullable"] == true {
             faults.forbidden(&items.field("nullable"), "cannot be nullable when x-kubernetes-list-type is set");

@@ -8,7 +8,10 @@ async fn a_definition_is_completed_and_established() {
     let followed = Followed::new().await;
     let made = followed.define(widgets()).await;
     assert_eq!(made["spec"]["names"]["singular"], "widget");
-    assert_eq!((&made["spec"]["names"]["listKind"], &made["spec"]["conversion"]), (&json!("WidgetList"), &json!({"strategy": "None"})));
+    assert_eq!(
+        (&made["spec"]["names"]["listKind"], &made["spec"]["conversion"]),
+        (&json!("WidgetList"), &json!({"strategy": "None"}))
+    );
     assert_eq!((&made["status"]["storedVersions"], &made["status"]["acceptedNames"]), (&json!(["v1"]), &made["spec"]["names"]));
     assert_eq!((condition(&made, "NamesAccepted"), &made["metadata"]["generation"]), ("True", &json!(1)));
 }
@@ -18,8 +21,16 @@ async fn definitions_that_could_not_be_served_are_refused() {
     let cluster = Cluster::new().await;
     let schema = "/spec/versions/0/schema/openAPIV3Schema";
     for (pointer, value, wanted) in [
-        ("/metadata/name", json!("gadgets.example.com"), "metadata.name: Invalid value: \"gadgets.example.com\": must be spec.names.plural+\".\"+spec.group"),
-        ("/spec/scope", json!("World"), "spec.scope: Unsupported value: \"World\": supported values: \"Cluster\", \"Namespaced\""),
+        (
+            "/metadata/name",
+            json!("gadgets.example.com"),
+            "metadata.name: Invalid value: \"gadgets.example.com\": must be spec.names.plural+\".\"+spec.group",
+        ),
+        (
+            "/spec/scope",
+            json!("World"),
+            "spec.scope: Unsupported value: \"World\": supported values: \"Cluster\", \"Namespaced\"",
+        ),
         ("/spec/versions/0/storage", json!(false), "must have exactly one version marked as storage version"),
         ("/spec/versions/0/schema", Value::Null, "spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required"),
         (
@@ -38,7 +49,11 @@ async fn definitions_that_could_not_be_served_are_refused() {
             "spec.validation.openAPIV3Schema.properties[spec].properties[replicas].default: Invalid value: \"string\"",
         ),
         (&format!("{schema}/type"), json!("array"), "must be object at the root"),
-        ("/spec/conversion", json!({"strategy": "Webhook"}), "spec.conversion.strategy: Forbidden: conversion by webhooks is not served here"),
+        (
+            "/spec/conversion",
+            json!({"strategy": "Webhook"}),
+            "spec.conversion.strategy: Forbidden: conversion by webhooks is not served here",
+        ),
         ("/spec/versions/0/subresources/scale/specReplicasPath", json!(".status.x"), "should be a json path under .spec"),
         ("/spec/versions/0/additionalPrinterColumns/0/type", json!("text"), "must be one of boolean,date,integer,number,string"),
         ("/spec/versions/0/selectableFields/0/jsonPath", json!(".spec.none"), "does not refer to a valid field"),

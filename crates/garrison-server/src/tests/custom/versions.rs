@@ -10,7 +10,8 @@ fn with_second_version() -> Value {
     let mut definition = widgets();
     let mut second = definition["spec"]["versions"][0].clone();
     second["name"] = "v2".into();
-    second["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"] = json!({"type": "string", "default": "small"});
+    second["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"] =
+        json!({"type": "string", "default": "small"});
     definition["spec"]["versions"][0]["storage"] = false.into();
     definition["spec"]["versions"][0]["deprecated"] = true.into();
     definition["spec"]["versions"].as_array_mut().unwrap().push(second);
@@ -36,8 +37,11 @@ async fn all_versions_show_the_same_objects() {
     assert_eq!(group["preferredVersion"]["version"], "v2");
     let watch = cluster.send(&format!("GET {WIDGETS}?watch=1&timeoutSeconds=1"), &[], "").await;
     let told = http_body_util::BodyExt::collect(watch.into_body()).await.unwrap().to_bytes();
-    assert!(String::from_utf8_lossy(&told).contains("example.com/v1") && !String::from_utf8_lossy(&told).contains("example.com/v2"));
-    let refused = cluster.check(&format!("POST {WIDGETS}"), json!({"apiVersion": "example.com/v2", "metadata": {"name": "b"}}), 400).await;
+    assert!(
+        String::from_utf8_lossy(&told).contains("example.com/v1") && !String::from_utf8_lossy(&told).contains("example.com/v2")
+    );
+    let refused =
+        cluster.check(&format!("POST {WIDGETS}"), json!({"apiVersion": "example.com/v2", "metadata": {"name": "b"}}), 400).await;
     let message = "the API version in the data (example.com/v2) does not match the expected API version (example.com/v1)";
     assert_eq!(refused["message"], message);
 }
