@@ -147,7 +147,8 @@ mod tests {
     fn told(status: &Value, condition: &str) -> String {
         let found =
             status["conditions"].as_array().expect("a list").iter().find(|own| own["type"] == condition).expect("is told");
-        format!("{} {} {}", found["status"], found["reason"], found["message"]).replace('"', "")
+        let words = ["status", "reason", "message"].map(|field| found[field].as_str().unwrap_or_default());
+        words.join(" ")
     }
 
     #[test]
@@ -185,10 +186,7 @@ mod tests {
         };
         widgets["spec"]["names"]["shortNames"] = json!(["wd", "gd"]);
         let status = decided(&widgets, &[&gadgets]);
-        assert_eq!(
-            told(&status, "NamesAccepted"),
-            "False ShortNamesConflict gd is already in use".replace("gd is", "\\gd\\ is").replace('\\', "\\")
-        );
+        assert_eq!(told(&status, "NamesAccepted"), "False ShortNamesConflict \"gd\" is already in use");
         assert_eq!(status["acceptedNames"]["shortNames"], json!(["wd"]));
         assert!(told(&status, "Established").starts_with("True"));
     }

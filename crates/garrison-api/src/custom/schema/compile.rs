@@ -205,7 +205,7 @@ impl Compiler {
         if let (Some(document), Some(mut items)) = (document.get("items"), schema.items.take()) {
             let path = format!("{}.items", place.path);
             let correlatable = place.correlatable && schema.list_type == ListType::Map;
-            self.rules(document, &mut items, &Place { path: &path, correlatable, ..*place });
+            self.rules(document, &mut items, &Place { path: &path, correlatable });
             schema.items = Some(items);
         }
         let below = schema.below().any(|part| part.has_rules);

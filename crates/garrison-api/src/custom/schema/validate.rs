@@ -69,7 +69,7 @@ pub(super) fn node(schema: &Schema, value: &Value, path: &str, was: Correlation<
             for (name, value) in map {
                 // Metadata has rules of its own, which know the old object, too.
                 let Some(part) = schema.field(name) else { continue };
-                node(part, value, &join(path, name, schema.properties.contains_key(name)), was.field(name), faults);
+                node(part, value, &join(path, name), was.field(name), faults);
             }
         }
         Value::Array(elements) => {
@@ -84,7 +84,7 @@ pub(super) fn node(schema: &Schema, value: &Value, path: &str, was: Correlation<
 }
 
 /// `spec.replicas`; entries of maps are told the same way.
-fn join(path: &str, name: &str, _described: bool) -> String {
+fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
@@ -145,7 +145,7 @@ fn scalar(checks: &Checks, value: &Value, path: &str, faults: &mut Faults) {
         Value::Object(map) => {
             let count = map.len() as u64;
             for name in checks.required.iter().filter(|name| !map.contains_key(*name)) {
-                faults.add("FieldValueRequired", join(path, name, true), "Required value".into());
+                faults.add("FieldValueRequired", join(path, name), "Required value".into());
             }
             if let Some(most) = checks.max_properties.filter(|most| count > *most) {
                 faults.add("FieldValueTooMany", shown_path(path), format!("Too many: {count}: must have at most {most} items"));
