@@ -124,6 +124,9 @@ async fn a_kind_that_stays_broken_does_not_hold_up_the_others_for_ever() {
     api.fail(|_, path, _| (path == "/api/v1/secrets").then_some(Fault::Refused(500, "InternalError")));
     put_pod(&api, "p", &[owner("apps/v1", "DaemonSet", "gone", "uid-of-gone")]);
     let loops = start(&api);
+    api.until("the broken kind is asked for", |api| count(api, "GET /api/v1/secrets") > 1).await;
+    assert_eq!(names(&api, "pods"), ["p"]);
+    tokio::time::advance(watch::REDISCOVERY).await;
     api.until("it goes", |api| api.list("pods").is_empty()).await;
     stop(loops).await;
 }
