@@ -33,13 +33,17 @@ pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Resu
     let start = start(server, &options).await?;
     let feed = Feed::open(server, options.selection, settings, start).await?;
     let open = server.metrics().watch_opened(target.resource());
-    let end = ended(server.clone(), target.resource()).boxed().shared();
-    let pieces = stream::unfold((feed, open, end), |(mut feed, open, end)| async move {
+    let shutdown = server.shutdown_started();
+    let gone = gone(server.clone(), target.resource()).boxed().shared();
+    let pieces = stream::unfold((feed, open, shutdown, gone), |(mut feed, open, shutdown, gone)| async move {
         let piece = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return None,
+            // Whoever watches a kind that goes is told of the last of its objects first.
             piece = feed.next() => piece?,
-            () = end.clone() => return None,
+            () = gone.clone() => return None,
         };
-        Some((piece, (feed, open, end)))
+        Some((piece, (feed, open, shutdown, gone)))
     });
     let mut response = http::Response::new(body::stream(pieces));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.encoding().stream_type()));
@@ -47,13 +51,9 @@ pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Resu
     Ok(response)
 }
 
-/// Returns when nobody shall be told any more: the server shuts down, or the kind is gone.
-async fn ended(server: Server, resource: &'static Resource) {
-    let shutdown = server.shutdown_started();
-    tokio::select! {
-        () = shutdown.cancelled() => {}
-        () = server.custom().gone(resource) => {}
-    }
+/// Returns when the kind is served no longer.
+async fn gone(server: Server, resource: &'static Resource) {
+    server.custom().gone(resource).await;
 }
 
 /// Where the watch starts, once the store is as new as the client wants it.

@@ -42,6 +42,9 @@ pub(crate) async fn run(server: &Server) {
 async fn follow(server: &Server) -> Result<(), Status> {
     let (mut known, revision) = list(server).await?;
     let mut cleanups = Cleanups::default();
+    // Definitions may have gone while nobody looked.
+    let gone = server.custom().names().into_iter().filter(|name| !known.contains_key(name));
+    gone.for_each(|name| server.custom().set(&name, None));
     for name in known.keys().cloned().collect::<Vec<_>>() {
         settle(server, &mut known, &name, &mut cleanups).await?;
     }

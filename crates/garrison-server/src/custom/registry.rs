@@ -92,6 +92,11 @@ impl Registry {
         let _ = changes.wait_for(|_| !slot.is_served()).await;
     }
 
+    /// The definitions whose kinds are served.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.state.lock().kinds.keys().cloned().collect()
+    }
+
     /// Serves what a definition describes, as its status has it; `None` when there is none of that name any more.
     pub(crate) fn set(&self, name: &str, definition: Option<&Value>) {
         let mut state = self.state.lock();
