@@ -5,6 +5,7 @@ mod applying;
 mod bench;
 mod companions;
 mod controller;
+mod custom;
 mod daemon_sets;
 mod drain;
 mod etcd;

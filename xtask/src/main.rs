@@ -13,6 +13,7 @@ use k8s_openapi::api::{
     admissionregistration, apps, authentication, authorization, autoscaling, batch, certificates, coordination, core, discovery,
     events, flowcontrol, networking, node, policy, rbac, resource, scheduling, storage,
 };
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
@@ -55,6 +56,7 @@ fn definitions() -> Map<String, Value> {
         admissionregistration::v1::ValidatingWebhookConfiguration,
         apiregistration::v1::APIService,
         autoscaling::v2::HorizontalPodAutoscaler,
+        apiextensions::CustomResourceDefinition,
         batch::v1::CronJob,
         batch::v1::Job,
         certificates::v1::CertificateSigningRequest,
@@ -197,6 +199,7 @@ fn scalar(name: &str) -> &'static str {
         "IntOrString" => "intOrString",
         "Time" => "time",
         "MicroTime" => "microTime",
+        "JSONSchemaPropsOrArray" | "JSONSchemaPropsOrBool" | "JSONSchemaPropsOrStringArray" => "schema",
         _ => "any",
     }
 }

@@ -1,11 +1,13 @@
 //! Request bodies to JSON values: JSON, YAML and Kubernetes' protobuf envelope, with strict field validation.
 
+mod custom;
 mod fields;
 mod path;
 mod protobuf;
 mod scalar;
 mod tree;
 
+use crate::resource::Resource;
 use crate::schema;
 use crate::status_error::{Cause, Status};
 use serde_json::Value;
@@ -66,6 +68,21 @@ pub fn decode(
     let unfit = |why: String| Status::bad_request(cannot_be_handled(kind, version(api_version), kind, &why));
     faults.extend(fields::check(&schema::type_name(api_version, kind), &mut object).map_err(unfit)?);
     settle(object, faults, validation).map_err(unfit)
+}
+
+/// Decodes a body of a kind that is served, built in or custom.
+///
+/// # Errors
+/// See [`decode`]; 404 when a custom kind is served no longer.
+pub fn object(resource: &Resource, content_type: &str, body: &[u8], validation: FieldValidation) -> Result<Decoded, Status> {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if media_type == "application/vnd.kubernetes.protobuf" && !resource.has_messages() {
+        return Err(Status::unsupported_media_type("application/json, application/yaml"));
+    }
+    match resource.custom {
+        None => decode(&resource.api_version(), resource.kind, content_type, body, validation),
+        Some(slot) => custom::decode(resource, slot, media_type, body, validation),
+    }
 }
 
 /// Holds a patched object to the same rules as a body; `patch` is what the refusal shows.

@@ -59,6 +59,7 @@ pub fn apply(resource: &Resource, object: &mut Value) {
             }
         }
         "Event" => event(object),
+        "CustomResourceDefinition" => crate::custom::definition::apply_defaults(object),
         "PriorityClass" => default(object, "preemptionPolicy", || "PreemptLowerPriority".into()),
         _ => {}
     }

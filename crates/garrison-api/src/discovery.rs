@@ -1,6 +1,6 @@
-//! Discovery documents, legacy and aggregated, made from the table of resources.
+//! Discovery documents, legacy and aggregated, made from the rows that are served.
 
-use crate::resource::{Resource, Subresource, resources};
+use crate::resource::{Resource, Subresource};
 use serde_json::{Value, json};
 
 /// Version of the aggregated form.
@@ -12,9 +12,9 @@ pub enum Aggregated {
 }
 
 /// The groups served, the core group left out, each with its versions, in order.
-fn named_groups() -> Vec<(&'static str, Vec<&'static str>)> {
+fn named_groups(rows: &[&'static Resource]) -> Vec<(&'static str, Vec<&'static str>)> {
     let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
-    for resource in resources().iter().filter(|resource| !resource.group.is_empty()) {
+    for resource in rows.iter().filter(|resource| !resource.group.is_empty()) {
         match found.iter_mut().find(|(group, _)| *group == resource.group) {
             Some((_, versions)) if versions.contains(&resource.version) => {}
             Some((_, versions)) => versions.push(resource.version),
@@ -34,14 +34,14 @@ pub fn core_versions(server_address: &str) -> Value {
 }
 
 /// Legacy `GET /apis`.
-pub fn groups() -> Value {
-    let all: Vec<Value> = named_groups().iter().map(|(group, versions)| group_entry(group, versions)).collect();
+pub fn groups(rows: &[&'static Resource]) -> Value {
+    let all: Vec<Value> = named_groups(rows).iter().map(|(group, versions)| group_entry(group, versions)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": all})
 }
 
 /// Legacy `GET /apis/GROUP`; `None` when no such group.
-pub fn group(group: &str) -> Option<Value> {
-    let groups = named_groups();
+pub fn group(rows: &[&'static Resource], group: &str) -> Option<Value> {
+    let groups = named_groups(rows);
     let (name, versions) = groups.iter().find(|(name, _)| *name == group)?;
     let mut entry = group_entry(name, versions);
     entry["kind"] = "APIGroup".into();
@@ -56,8 +56,8 @@ fn group_entry(group: &str, versions: &[&str]) -> Value {
 }
 
 /// Legacy `GET /api/v1` (group empty) or `GET /apis/GROUP/VERSION`; `None` when not served.
-pub fn resource_list(group: &str, version: &str) -> Option<Value> {
-    let of_version: Vec<&Resource> = resources().iter().filter(|row| row.group == group && row.version == version).collect();
+pub fn resource_list(rows: &[&'static Resource], group: &str, version: &str) -> Option<Value> {
+    let of_version: Vec<&Resource> = rows.iter().copied().filter(|row| row.group == group && row.version == version).collect();
     let group_version = of_version.first()?.api_version();
     let mut list = Vec::new();
     for row in of_version {
@@ -93,9 +93,9 @@ fn split(api_version: &str) -> Option<(&str, &str)> {
 }
 
 /// Aggregated `GET /api` (`core` true) or `GET /apis`.
-pub fn aggregated(core: bool, form: Aggregated) -> Value {
-    let groups = if core { vec![("", vec!["v1"])] } else { named_groups() };
-    let items: Vec<Value> = groups.iter().map(|(group, versions)| aggregated_group(group, versions)).collect();
+pub fn aggregated(rows: &[&'static Resource], core: bool, form: Aggregated) -> Value {
+    let groups = if core { vec![("", vec!["v1"])] } else { named_groups(rows) };
+    let items: Vec<Value> = groups.iter().map(|(group, versions)| aggregated_group(rows, group, versions)).collect();
     let version = match form {
         Aggregated::V2 => "apidiscovery.k8s.io/v2",
         Aggregated::V2Beta1 => "apidiscovery.k8s.io/v2beta1",
@@ -103,10 +103,10 @@ pub fn aggregated(core: bool, form: Aggregated) -> Value {
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": version, "metadata": {}, "items": items})
 }
 
-fn aggregated_group(group: &str, versions: &[&str]) -> Value {
+fn aggregated_group(rows: &[&'static Resource], group: &str, versions: &[&str]) -> Value {
     let version = |version: &&str| {
-        let rows = resources().iter().filter(|row| row.group == group && row.version == *version);
-        json!({"version": version, "freshness": "Current", "resources": rows.map(aggregated_resource).collect::<Vec<_>>()})
+        let rows = rows.iter().filter(|row| row.group == group && row.version == *version);
+        json!({"version": version, "freshness": "Current", "resources": rows.map(|row| aggregated_resource(row)).collect::<Vec<_>>()})
     };
     let metadata =
         if group.is_empty() { json!({"creationTimestamp": null}) } else { json!({"name": group, "creationTimestamp": null}) };
@@ -142,21 +142,25 @@ fn aggregated_resource(row: &Resource) -> Value {
 mod tests {
     use super::*;
 
+    fn rows() -> Vec<&'static Resource> {
+        crate::resource::resources().iter().collect()
+    }
+
     /// Conformance: U24
     #[test]
     fn both_forms_name_the_same_resources() {
-        let apps = resource_list("apps", "v1").expect("is served");
+        let apps = resource_list(&rows(), "apps", "v1").expect("is served");
         let names: Vec<&str> =
             apps["resources"].as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str()).collect();
         let wanted = "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets \
                       replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status";
         assert_eq!(names.join(" "), wanted);
-        let aggregated = aggregated(false, Aggregated::V2);
+        let aggregated = aggregated(&rows(), false, Aggregated::V2);
         let group =
             aggregated["items"].as_array().expect("a list").iter().find(|item| item["metadata"]["name"] == "apps").expect("apps");
         assert_eq!(group["versions"][0]["resources"][1]["shortNames"], json!(["ds"]));
         assert_eq!(group["versions"][0]["resources"][1]["subresources"][0]["subresource"], "status");
-        assert!(resource_list("nothing", "v1").is_none() && super::group("nothing").is_none());
+        assert!(resource_list(&rows(), "nothing", "v1").is_none() && super::group(&rows(), "nothing").is_none());
     }
 
     /// Plural, singular, scope, short names, categories, subresources, field selectors, as upstream has them.
@@ -214,7 +218,10 @@ mod tests {
         for line in KINDS.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let plural = line.split(' ').nth(1).expect("a plural");
             let version = line.split(' ').next().expect("a version");
-            let row = resources().iter().find(|row| row.plural == plural && row.api_version() == version).expect(plural);
+            let row = crate::resource::resources()
+                .iter()
+                .find(|row| row.plural == plural && row.api_version() == version)
+                .expect(plural);
             let scope = if row.namespaced { "namespace" } else { "cluster" };
             let subresources = joined(row.subresources.iter().map(|subresource| subresource.name).collect());
             let names = format!("{} {}", joined(row.short_names.to_vec()), joined(row.categories.to_vec()));
@@ -227,7 +234,7 @@ mod tests {
 
     #[test]
     fn drain_finds_evictions_in_the_legacy_list() {
-        let core = resource_list("", "v1").expect("is served");
+        let core = resource_list(&rows(), "", "v1").expect("is served");
         let eviction = core["resources"]
             .as_array()
             .expect("a list")

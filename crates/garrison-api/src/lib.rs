@@ -21,6 +21,7 @@
 pub mod access;
 pub mod api_service;
 pub mod apply;
+pub mod custom;
 pub mod decode;
 pub mod defaults;
 pub mod discovery;

@@ -2,6 +2,7 @@
 
 mod strategic;
 
+use crate::resource::Resource;
 use crate::schema;
 use crate::status_error::Status;
 use json_patch::{AddOperation, PatchError, PatchOperation, ReplaceOperation, TestOperation, jsonptr::PointerBuf};
@@ -13,6 +14,18 @@ const MEDIA_TYPES: &str = "application/json-patch+json, application/merge-patch+
 const APPLY: &str = "application/apply-patch+yaml";
 /// As many operations as upstream takes in one JSON patch.
 const MOST_OPERATIONS: usize = 10_000;
+
+/// Applies a patch to an object of a kind that is served. Custom kinds have no merge keys, and so no strategic merge.
+///
+/// # Errors
+/// See [`apply`].
+pub fn apply_to(resource: &Resource, current: &Value, content_type: &str, body: &[u8]) -> Result<Value, Status> {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if resource.custom.is_some() && media_type == "application/strategic-merge-patch+json" {
+        return Err(Status::unsupported_media_type("application/json-patch+json, application/merge-patch+json"));
+    }
+    apply(&resource.api_version(), resource.kind, current, content_type, body)
+}
 
 /// Applies `body` of media type `content_type` to `current`, an object of that `api_version` and `kind`.
 ///

@@ -5,6 +5,7 @@
 
 mod api_service;
 mod certificate;
+mod custom;
 mod delete;
 mod generation;
 mod metadata;
@@ -12,7 +13,7 @@ mod service;
 
 pub use delete::{DeleteOptions, Deletion, delete, finished};
 
-use crate::{defaults, resource::Resource, status_error::Status, validation};
+use crate::{custom::definition, defaults, resource::Resource, status_error::Status, validation};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -47,6 +48,9 @@ pub struct Prepared {
 /// # Errors
 /// 400, 422 (`Invalid` with one cause per fault).
 pub fn create(write: &Write<'_>, mut object: Value) -> Result<Prepared, Status> {
+    if let Some(slot) = write.resource.custom {
+        return custom::create(write, slot, object);
+    }
     metadata::for_create(write, &mut object)?;
     initial_state(write, &mut object);
     defaults::apply(write.resource, &mut object);
@@ -64,9 +68,15 @@ pub fn create(write: &Write<'_>, mut object: Value) -> Result<Prepared, Status> 
 /// # Errors
 /// 400, 409 (UID differs), 422.
 pub fn update(write: &Write<'_>, old: &Value, mut new: Value) -> Result<Prepared, Status> {
+    if let Some(slot) = write.resource.custom {
+        return custom::update(write, slot, old, new);
+    }
     metadata::for_update(write, old, &mut new)?;
     keep_other_parts(write, old, &mut new);
     defaults::apply(write.resource, &mut new);
+    if write.resource.kind == "CustomResourceDefinition" && write.subresource.is_none() {
+        definition::note_storage_version(&mut new);
+    }
     generation::for_update(write.resource, old, &mut new);
     canonical(&mut new);
     refuse(write.resource, &new, validation::update(write.resource, write.subresource, old, &new))?;
@@ -107,6 +117,7 @@ fn initial_state(write: &Write<'_>, object: &mut Value) {
             object["status"] = json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0});
         }
         "PersistentVolume" | "PersistentVolumeClaim" => object["status"] = json!({"phase": "Pending"}),
+        "CustomResourceDefinition" => definition::initial_status(object),
         "VolumeAttachment" => object["status"] = json!({"attached": false}),
         "Namespace" => {
             object["status"] = json!({"phase": "Active"});

@@ -4,6 +4,7 @@ mod fields;
 mod reviews;
 mod rows;
 
+use crate::custom::Slot;
 use serde_json::Value;
 
 /// A subresource of a [`Resource`], such as `status` or `binding`.
@@ -52,6 +53,8 @@ pub struct Resource {
     pub has_status: bool,
     /// What a writer is warned of because nothing acts on objects of this kind yet; empty when something does.
     pub stored_only: &'static str,
+    /// What a CustomResourceDefinition says of the kind; `None` for the kinds that are built in.
+    pub custom: Option<&'static Slot>,
 }
 
 impl Resource {
@@ -68,6 +71,16 @@ impl Resource {
     /// The row under which objects of this one are kept, if it is not this one.
     pub fn kept_as(&self) -> Option<&'static Self> {
         crate::event::is_new_face(self).then(|| find("", "v1", "events")).flatten()
+    }
+
+    /// The kind of a list of its objects.
+    pub fn list_kind(&self) -> String {
+        self.custom.map_or_else(|| format!("{}List", self.kind), |slot| slot.list_kind().to_owned())
+    }
+
+    /// Whether protobuf has messages for it. Custom kinds have none; those of definitions, which hold JSON, are not known here.
+    pub fn has_messages(&self) -> bool {
+        self.custom.is_none() && self.group != "apiextensions.k8s.io"
     }
 
     /// The subresource of that name.

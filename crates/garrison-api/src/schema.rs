@@ -44,6 +44,8 @@ pub enum Scalar {
     Time,
     MicroTime,
     Any,
+    /// A schema, or a boolean or a list in the place of one.
+    Schema,
 }
 
 /// One field of a [`Type`].
@@ -111,6 +113,9 @@ impl Field {
     }
 }
 
+/// The package of CustomResourceDefinitions, which is none of the other kinds'.
+const DEFINITIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions";
+
 /// All types by full name, such as `io.k8s.api.core.v1.Pod`.
 ///
 /// # Panics
@@ -136,6 +141,7 @@ pub fn type_name(api_version: &str, kind: &str) -> String {
         Some((group, version)) if group.starts_with("apiregistration") => {
             format!("io.k8s.kube-aggregator.pkg.apis.apiregistration.{version}.{kind}")
         }
+        Some(("apiextensions.k8s.io", version)) => format!("{DEFINITIONS}.{version}.{kind}"),
         None => format!("io.k8s.api.core.{api_version}.{kind}"),
         Some((group, version)) => format!("io.k8s.api.{}.{version}.{kind}", group.split('.').next().unwrap_or(group)),
     }

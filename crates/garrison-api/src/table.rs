@@ -11,6 +11,7 @@ mod service;
 mod storage;
 mod workload;
 
+use crate::custom::columns;
 use crate::resource::Resource;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -27,6 +28,10 @@ pub enum IncludeObject {
 
 /// Column definitions of a kind.
 pub fn columns(resource: &Resource) -> Value {
+    if let Some(slot) = resource.custom {
+        // The last rows of a kind that has just gone are shown with names alone.
+        return columns::definitions(slot.version().as_ref().map_or(&[], |version| &version.columns));
+    }
     let definition = |(name, kind, wide): &layout::Column| {
         // Attachers have the format of names, too.
         let format = if matches!(*name, "Name" | "Attacher") { "name" } else { "" };
@@ -37,12 +42,17 @@ pub fn columns(resource: &Resource) -> Value {
 
 /// One row: `{"cells": […], "object": …}`.
 pub fn row(resource: &Resource, object: &Value, include: IncludeObject, now: Timestamp) -> Value {
-    let mut row = match resource.kept_as() {
-        None => json!({"cells": cells(resource.kind, object, now)}),
-        // The columns are read from the fields as they are kept.
-        Some(_) => json!({"cells": cells(resource.kind, &crate::event::kept(resource, object.clone()), now)}),
+    let cells = match resource.custom {
+        None => match resource.kept_as() {
+            None => cells(resource.kind, object, now),
+            // The columns are read from the fields as they are kept.
+            Some(_) => cells(resource.kind, &crate::event::kept(resource, object.clone()), now),
+        },
+        Some(slot) => columns::cells(slot.version().as_ref().map_or(&[], |version| &version.columns), object, now),
     };
-    if let Some(conditions) = pod::conditions(object).filter(|_| resource.kind == "Pod") {
+    let mut row = json!({"cells": cells});
+    let is_pod = resource.kind == "Pod" && resource.custom.is_none();
+    if let Some(conditions) = pod::conditions(object).filter(|_| is_pod) {
         row["conditions"] = conditions;
     }
     match include {
@@ -56,6 +66,11 @@ pub fn row(resource: &Resource, object: &Value, include: IncludeObject, now: Tim
 /// The `PartialObjectMetadata` form of an object.
 pub fn partial_metadata(object: &Value) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+}
+
+/// How long ago a time was, as people read it.
+pub(crate) fn age(time: &str, now: Timestamp) -> String {
+    duration::since(time, now)
 }
 
 fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
@@ -78,7 +93,7 @@ fn cells(kind: &str, object: &Value, now: Timestamp) -> Value {
         "Ingress" => ingress::cells(object, age),
         "IngressClass" => ingress::class(object, age),
         "NetworkPolicy" => json!([name, selector(&object["spec"]["podSelector"]), age]),
-        "Role" | "ClusterRole" | "LimitRange" | "CSIStorageCapacity" => {
+        "Role" | "ClusterRole" | "LimitRange" | "CSIStorageCapacity" | "CustomResourceDefinition" => {
             json!([name, text(object, "/metadata/creationTimestamp")])
         }
         "RoleBinding" | "ClusterRoleBinding" => access::binding(object, age),

@@ -14,6 +14,7 @@ mod certificate;
 mod container;
 mod daemon_set;
 mod data;
+mod definition;
 mod devices;
 mod environment;
 mod event;
@@ -52,6 +53,9 @@ pub fn create(resource: &Resource, object: &Value) -> Vec<Cause> {
     let mut faults = Faults::default();
     let at = At::root(object);
     metadata::create(resource, &at.field("metadata"), &mut faults);
+    if resource.custom.is_some() {
+        return faults.into_causes();
+    }
     match resource.kind {
         "Ingress" => ingress::create(&at, &mut faults),
         "HorizontalPodAutoscaler" => autoscaler::spec(&at.field("spec"), 1, &mut faults),
@@ -71,6 +75,10 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
     let mut faults = Faults::default();
     let (old, new) = (At::root(old), At::root(new));
     metadata::update(&old.field("metadata"), &new.field("metadata"), &mut faults);
+    if resource.custom.is_some() {
+        // Its definition says all else, be the kind called as one of those built in or not.
+        return faults.into_causes();
+    }
     match (resource.kind, subresource) {
         ("DaemonSet", None) => daemon_set::update(&old, &new, &mut faults),
         ("DaemonSet", Some("status")) => daemon_set::status(&old, &new, &mut faults),
@@ -87,6 +95,8 @@ pub fn update(resource: &Resource, subresource: Option<&str>, old: &Value, new: 
         ("APIService", Some("status")) => api_service::status(&new, &mut faults),
         ("FlowSchema" | "PriorityLevelConfiguration", Some("status")) => flow_control::status(&new, &mut faults),
         ("ResourceClaim", Some("status")) => devices::claim_status(&old, &new, &mut faults),
+        ("CustomResourceDefinition", None) => definition::update(&old, &new, &mut faults),
+        ("CustomResourceDefinition", Some("status")) => definition::status(&new, &mut faults),
         ("Namespace", Some("finalize")) => small_kinds::namespace(&new, &mut faults),
         (_, Some(_)) => {}
         (kind, None) => {
@@ -154,7 +164,9 @@ pub fn warnings(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<St
     let mut found = Vec::new();
     let at = At::root(new);
     match (resource.kind, old) {
+        _ if resource.custom.is_some() => {}
         ("Pod", None) => warnings::pod(&at, &mut found),
+        ("CustomResourceDefinition", None) => definition::warnings(&at, &mut found),
         ("DaemonSet", old) if old.is_none_or(|old| old["spec"]["template"] != new["spec"]["template"]) => {
             warnings::template(&at.field("spec").field("template"), &mut found);
         }
@@ -219,6 +231,7 @@ fn of_kind(resource: &Resource, at: &At<'_>, faults: &mut Faults) {
         "PriorityLevelConfiguration" => flow_control::level(at, faults),
         "DeviceClass" => devices::class(&at.field("spec"), faults),
         "ResourceSlice" => devices::slice(&at.field("spec"), faults),
+        "CustomResourceDefinition" => definition::create(at, faults),
         _ => {}
     }
 }

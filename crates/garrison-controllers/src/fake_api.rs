@@ -350,10 +350,11 @@ impl Target {
 /// The documents that tell what is served.
 fn discovered(path: &str) -> Option<Value> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let rows: Vec<_> = garrison_api::resource::resources().iter().collect();
     match parts.as_slice() {
-        ["api", version] => discovery::resource_list("", version),
-        ["apis"] => Some(discovery::groups()),
-        ["apis", group, version] => discovery::resource_list(group, version),
+        ["api", version] => discovery::resource_list(&rows, "", version),
+        ["apis"] => Some(discovery::groups(&rows)),
+        ["apis", group, version] => discovery::resource_list(&rows, group, version),
         _ => None,
     }
 }

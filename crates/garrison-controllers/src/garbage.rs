@@ -2,7 +2,7 @@
 //!
 //! One [`Graph`] holds who owns whom. It is fed from the shared caches where a kind has one, and by metadata watches of
 //! its own for every other kind that the server serves; [`watch`] does both. Nothing is collected before every kind has been
-//! listed once. What is to be done is decided by the plan and done by [`act`].
+//! listed once, or has had its time for that. What is to be done is decided by the plan and done by [`act`].
 
 mod act;
 pub(crate) mod kinds;
@@ -18,6 +18,7 @@ use kinds::Kind;
 use kube::Client;
 use parking_lot::{Mutex, RwLock};
 use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Objects handled at once.
@@ -48,8 +49,10 @@ struct Collector {
     queue: Queue<String>,
     /// By group and kind.
     kinds: RwLock<HashMap<(String, String), Kind>>,
-    /// Cancelled, as a signal, when every kind has been listed.
+    /// Cancelled, as a signal, when every kind has been listed, or some have failed for long enough.
     ready: CancellationToken,
+    /// Told when a definition of custom kinds changes.
+    kinds_changed: Notify,
 }
 
 impl Collector {
@@ -60,6 +63,7 @@ impl Collector {
             queue: Queue::default(),
             kinds: RwLock::default(),
             ready: CancellationToken::new(),
+            kinds_changed: Notify::new(),
         }
     }
 

@@ -79,7 +79,7 @@ fn settled<T>(outcome: Result<T, Unwritten>) -> Result<(), Status> {
 async fn make(server: &Server, path: &str, object: Value) -> Result<(), Status> {
     let request = http::Request::post(path).header(http::header::USER_AGENT, "garrison-server");
     let (request, ()) = request.body(()).map_err(Status::internal)?.into_parts();
-    let call = Call::new(User::controllers(), &request)?;
+    let call = Call::new(server.custom(), User::controllers(), &request)?;
     let target = call.target.clone().ok_or_else(Status::no_such_path)?;
     let named = Target { name: object["metadata"]["name"].as_str().map(str::to_owned), ..target.clone() };
     if server.storage().find(named.resource(), named.namespace(), named.name()?).await?.is_some() {

@@ -36,7 +36,7 @@ pub(crate) enum Deleted {
 
 /// Answers a DELETE of an object.
 pub(crate) async fn delete(server: &Server, call: &Call, target: &Target, body: &Bytes) -> Result<Response, Status> {
-    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
+    let form = Form::negotiate(target.resource(), &call.headers, &call.query, Shape::One)?;
     let options = options(call, body)?;
     let deleted = delete_object(server, call, target, &options).await?;
     let resource = target.resource();
@@ -103,7 +103,7 @@ async fn attempt(server: &Server, target: &Target, options: &DeleteOptions, old:
 
 /// Answers a DELETE of a collection with the objects that it was about.
 pub(crate) async fn delete_collection(server: &Server, call: &Call, target: &Target, body: &Bytes) -> Result<Response, Status> {
-    let form = Form::negotiate(&call.headers, &call.query, Shape::List)?;
+    let form = Form::negotiate(target.resource(), &call.headers, &call.query, Shape::List)?;
     let selected = ListOptions::parse(target, &call.query)?;
     let options = options(call, body)?;
     let place = read::place(server, &selected).await?;

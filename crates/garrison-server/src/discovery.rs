@@ -9,9 +9,9 @@ use crate::{
 };
 use bytes::Bytes;
 use garrison_api::{
-    Status,
+    Resource, Status,
     discovery::{self, Aggregated},
-    openapi,
+    openapi::Documents,
 };
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -23,29 +23,34 @@ const V2_PROTOBUF: [&str; 2] =
 
 /// What there is besides objects, for those who ask at the root.
 const PATHS: [&str; 9] = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"];
+/// Bytes of a long document that are handed on at a time.
+const PIECE: usize = 32 << 10;
 
 /// Answers for a path of these segments.
 pub(crate) fn answer(server: &Server, call: &Call, segments: &[&str]) -> Result<Response, Status> {
     let found = |document: Option<Value>| document.ok_or_else(Status::no_such_path);
+    let served = server.custom().snapshot();
+    let rows = served.rows();
     let document = match segments {
         [] => return Ok(indented(&json!({"paths": PATHS}))),
         ["version"] => return Ok(indented(&router::version())),
-        ["api"] => match aggregated(call, true) {
+        ["api"] => match aggregated(call, rows, true) {
             Some(response) => return Ok(response),
             None => discovery::core_versions(server.url().trim_start_matches("https://")),
         },
-        ["apis"] => match aggregated(call, false) {
+        ["apis"] => match aggregated(call, rows, false) {
             Some(response) => return Ok(response),
-            None => discovery::groups(),
+            None => discovery::groups(rows),
         },
-        ["api", version] => found(discovery::resource_list("", version))?,
-        ["apis", group] => found(discovery::group(group))?,
-        ["apis", group, version] => found(discovery::resource_list(group, version))?,
-        ["openapi", "v2"] => return Ok(openapi_v2(call)),
-        ["openapi", "v3"] => return Ok(as_it_is(tagged(call, JSON, openapi::v3_index().to_string().into()))),
+        ["api", version] => found(discovery::resource_list(rows, "", version))?,
+        ["apis", group] => found(discovery::group(rows, group))?,
+        ["apis", group, version] => found(discovery::resource_list(rows, group, version))?,
+        ["openapi", "v2"] => return Ok(openapi_v2(call, served.documents())),
+        ["openapi", "v3"] => return Ok(as_it_is(tagged(call, JSON, served.documents().v3_index().to_string().into()))),
         ["openapi", "v3", path @ ..] => {
-            let document = openapi::v3_document(&path.join("/")).ok_or_else(Status::no_such_path)?;
-            return Ok(openapi_v3(call, document));
+            let path = path.join("/");
+            let document = served.documents().v3_document(&path).ok_or_else(Status::no_such_path)?;
+            return Ok(openapi_v3(call, Bytes::copy_from_slice(document)));
         }
         _ => return Err(Status::no_such_path()),
     };
@@ -64,7 +69,7 @@ fn as_it_is(mut response: Response) -> Response {
 }
 
 /// The aggregated document, if the client asks for it before any plain one.
-fn aggregated(call: &Call, core: bool) -> Option<Response> {
+fn aggregated(call: &Call, rows: &[&'static Resource], core: bool) -> Option<Response> {
     for range in accept::ranges(&call.headers) {
         let Some(encoding) = Encoding::ALL.into_iter().find(|encoding| range.takes(*encoding)) else { continue };
         let form = match (range.parameter("as")?, range.parameter("g"), range.parameter("v")) {
@@ -75,26 +80,29 @@ fn aggregated(call: &Call, core: bool) -> Option<Response> {
         };
         let version = if form == Aggregated::V2 { "v2" } else { "v2beta1" };
         let media_type = format!("{};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList", encoding.media_type());
-        return Some(tagged(call, &media_type, encoding.body(&discovery::aggregated(core, form))));
+        return Some(tagged(call, &media_type, encoding.body(&discovery::aggregated(rows, core, form))));
     }
     None
 }
 
-fn openapi_v2(call: &Call) -> Response {
+fn openapi_v2(call: &Call, documents: &Documents) -> Response {
     let accept = call.header(header::ACCEPT);
     match V2_PROTOBUF.iter().find(|media_type| accept.contains(*media_type)) {
         // Go's parser of media types does not take the "@" of the request; upstream answers with a dot, too.
-        Some(media_type) => tagged(call, &media_type.replace('@', "."), Bytes::from_static(openapi::v2_protobuf())),
-        None => as_it_is(tagged(call, JSON, openapi::v2_json().to_string().into())),
+        Some(media_type) => tagged(call, &media_type.replace('@', "."), Bytes::copy_from_slice(documents.v2_protobuf())),
+        None => as_it_is(tagged(call, JSON, documents.v2_json().to_string().into())),
     }
 }
 
 /// A document that never changes under its URL: the index names it with a hash.
-fn openapi_v3(call: &Call, document: &'static [u8]) -> Response {
-    let tag = tag(document);
+fn openapi_v3(call: &Call, document: Bytes) -> Response {
+    let tag = tag(&document);
     let mut response = match is_known(call, &tag) {
         true => respond::bytes(StatusCode::NOT_MODIFIED, JSON, Bytes::new()),
-        false => respond::parts(&call.headers, JSON, document.len(), document.chunks(32 << 10).map(Bytes::from_static)),
+        false => {
+            let (size, starts) = (document.len(), (0..document.len()).step_by(PIECE));
+            respond::parts(&call.headers, JSON, size, starts.map(move |at| document.slice(at..size.min(at + PIECE))))
+        }
     };
     response.extensions_mut().remove::<Complete>();
     let headers = response.headers_mut();

@@ -34,7 +34,7 @@ impl Form {
     ///
     /// # Errors
     /// 406 if none can.
-    pub(crate) fn negotiate(headers: &HeaderMap, query: &Query, shape: Shape) -> Result<Self, Status> {
+    pub(crate) fn negotiate(resource: &Resource, headers: &HeaderMap, query: &Query, shape: Shape) -> Result<Self, Status> {
         let include = match query.get("includeObject").unwrap_or_default() {
             "None" => IncludeObject::None,
             "" | "Metadata" => IncludeObject::Metadata,
@@ -49,7 +49,9 @@ impl Form {
             let taken = Encoding::ALL.into_iter().filter(|encoding| range.takes(*encoding));
             taken.filter_map(|encoding| Self::of_range(range, encoding, include, shape))
         });
-        forms.next().ok_or_else(|| Status::not_acceptable(accept::MEDIA_TYPES))
+        forms
+            .find(|form| *form != Self::Whole(Encoding::Protobuf) || resource.has_messages())
+            .ok_or_else(|| Status::not_acceptable(accept::MEDIA_TYPES))
     }
 
     fn of_range(range: &MediaRange<'_>, encoding: Encoding, include: IncludeObject, shape: Shape) -> Option<Self> {
@@ -134,7 +136,7 @@ impl Form {
     /// Version and kind of a list in this form.
     pub(crate) fn list_kind(self, resource: &Resource) -> (String, String) {
         match self {
-            Self::Whole(_) => (resource.api_version(), format!("{}List", resource.kind)),
+            Self::Whole(_) => (resource.api_version(), resource.list_kind()),
             Self::Metadata(_, version) => (version.into(), "PartialObjectMetadataList".into()),
             Self::Table(_, version, _) => (version.into(), "Table".into()),
         }
@@ -198,11 +200,12 @@ mod tests {
 
     #[track_caller]
     fn check(accept: &str, shape: Shape, form: Result<Form, u16>) {
+        let pods = garrison_api::resource::find("", "v1", "pods").unwrap();
         let mut headers = HeaderMap::new();
         if !accept.is_empty() {
             headers.insert(http::header::ACCEPT, accept.parse().unwrap());
         }
-        assert_eq!(Form::negotiate(&headers, &Query::default(), shape).map_err(|status| status.code), form, "{accept}");
+        assert_eq!(Form::negotiate(pods, &headers, &Query::default(), shape).map_err(|status| status.code), form, "{accept}");
     }
 
     #[test]

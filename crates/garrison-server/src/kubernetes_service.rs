@@ -59,7 +59,7 @@ pub(crate) async fn keep(server: &Server) -> Result<(), Status> {
 /// Makes an object unless it is there; there, its labels and one part of it are put right.
 async fn ensure(server: &Server, path: &str, object: Value, part: &str) -> Result<(), Status> {
     let (request, ()) = http::Request::post(path).body(()).map_err(Status::internal)?.into_parts();
-    let call = Call::new(User::controllers(), &request)?;
+    let call = Call::new(server.custom(), User::controllers(), &request)?;
     let target = call.target.clone().ok_or_else(Status::no_such_path)?;
     let named = Target { name: object["metadata"]["name"].as_str().map(str::to_owned), ..target.clone() };
     let Some(found) = server.storage().find(named.resource(), named.namespace(), named.name()?).await? else {

@@ -19,6 +19,7 @@ pub mod tls;
 mod accept;
 mod admission;
 mod bootstrap;
+mod custom;
 mod delete;
 mod discovery;
 mod dress;

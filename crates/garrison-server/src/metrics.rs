@@ -6,11 +6,16 @@ use crate::{
     respond::{self, Response},
     storage,
 };
-use garrison_api::{Resource, resource};
+use garrison_api::Resource;
 use garrison_store::Range;
 use http::StatusCode;
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::watch;
 
 /// Upper bounds of the histogram of durations, in seconds.
@@ -145,8 +150,11 @@ impl Metrics {
 
 async fn write_objects(server: &Server, out: &mut String) {
     head(out, "apiserver_storage_objects", "gauge", "Objects in the store.");
-    let kept = |resource: &&Resource| resource.is_stored() && resource.kept_as().is_none();
-    for resource in resource::resources().iter().filter(kept) {
+    let kinds = server.custom().snapshot();
+    // All versions of a custom kind are one collection.
+    let mut seen = BTreeSet::new();
+    let kept = kinds.rows().iter().filter(|row| row.is_stored() && row.kept_as().is_none());
+    for resource in kept.filter(|row| seen.insert((row.group, row.plural))) {
         let prefix = storage::prefix(resource, None);
         let range = Range { prefix: &prefix, term: None, start: "", filter: None, limit: 1, at: None };
         if let Ok(page) = server.storage().range(range).await {

@@ -25,7 +25,7 @@ const BATCH: usize = 64;
 
 /// Answers with one object.
 pub(crate) async fn get(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
-    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
+    let form = Form::negotiate(target.resource(), &call.headers, &call.query, Shape::One)?;
     if let Some(text) = call.query.get("resourceVersion").filter(|text| !text.is_empty()) {
         server.storage().reached(request::version(text)?).await?;
     }
@@ -67,7 +67,7 @@ async fn restrict_node_to_used(server: &Server, call: &Call, target: &Target) ->
 /// Answers with a list, or a page of one.
 pub(crate) async fn list(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
     let options = ListOptions::parse(target, &call.query)?;
-    let form = Form::negotiate(&call.headers, &call.query, Shape::List)?;
+    let form = Form::negotiate(target.resource(), &call.headers, &call.query, Shape::List)?;
     let place = place(server, &options).await?;
     match page(server, &options, &place).await {
         Ok(page) => Ok(answer(call, form, &options, page).await),
@@ -105,7 +105,9 @@ pub(crate) async fn page(server: &Server, options: &ListOptions, place: &Continu
     let limit = if any { 0 } else { options.limit };
     let range =
         Range { prefix: selection.prefix(), term: selection.term(), start: &place.start, filter, limit, at: place.revision };
-    server.storage().range(range).await
+    let mut page = server.storage().range(range).await?;
+    storage::serve(&mut page.entries, selection.resource());
+    Ok(page)
 }
 
 async fn answer(call: &Call, form: Form, options: &ListOptions, page: Page<StoredObject>) -> Response {

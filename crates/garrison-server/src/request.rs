@@ -10,8 +10,8 @@ pub(crate) use field_manager::field_manager;
 pub(crate) use options::{FieldValidation, ListOptions, Match, WriteOptions, version};
 pub(crate) use selection::Selection;
 
-use crate::{authorize::Attributes, identity::User};
-use garrison_api::{Resource, Status, resource};
+use crate::{authorize::Attributes, custom::Registry, identity::User};
+use garrison_api::{Resource, Status};
 use http::{HeaderMap, Method, request::Parts};
 
 /// A request without its body, understood.
@@ -45,16 +45,16 @@ pub(crate) struct Target {
 pub(crate) struct Kind(pub(crate) &'static Resource);
 
 impl Call {
-    pub(crate) fn new(user: User, parts: &Parts) -> Result<Self, Status> {
+    pub(crate) fn new(kinds: &Registry, user: User, parts: &Parts) -> Result<Self, Status> {
         let query = Query::parse(parts.uri.query().unwrap_or_default());
         let asked = Asked::read(parts, &query);
-        Self::of(user, asked, query, parts)
+        Self::of(kinds, user, asked, query, parts)
     }
 
     /// The request, when it is known already what is asked.
-    pub(crate) fn of(user: User, asked: Asked, query: Query, parts: &Parts) -> Result<Self, Status> {
+    pub(crate) fn of(kinds: &Registry, user: User, asked: Asked, query: Query, parts: &Parts) -> Result<Self, Status> {
         let path = parts.uri.path().to_owned();
-        let target = Target::parse(&path)?;
+        let target = Target::parse(kinds, &path)?;
         Ok(Self { user, method: parts.method.clone(), path, query, headers: parts.headers.clone(), target, asked })
     }
 
@@ -101,7 +101,7 @@ fn plain_verb(method: &Method) -> &'static str {
 
 impl Target {
     /// What a path names: `None` if it is no path of resources, 404 if it is one that is not served.
-    fn parse(path: &str) -> Result<Option<Self>, Status> {
+    fn parse(kinds: &Registry, path: &str) -> Result<Option<Self>, Status> {
         let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (group, version, rest) = match segments.as_slice() {
@@ -119,7 +119,7 @@ impl Target {
             ["namespaces", namespace, plural, rest @ ..] => (Some((*namespace).to_owned()), *plural, rest),
             [plural, rest @ ..] => (None, *plural, rest),
         };
-        let resource = resource::find(group, version, plural).ok_or_else(Status::no_such_path)?;
+        let resource = kinds.find(group, version, plural).ok_or_else(Status::no_such_path)?;
         let (name, subresource) = match rest {
             [] => (None, None),
             [name] => (Some(*name), None),

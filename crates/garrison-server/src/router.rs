@@ -22,7 +22,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use garrison_api::Status;
+use garrison_api::{Status, custom::Slot};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
@@ -87,7 +87,7 @@ async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &
     let asked = Asked::read(&parts, &query);
     // Whether a kind is served is told to those only who might use it.
     let authorized = authorize(server, &asked.attributes(&user));
-    let call = Call::of(user, asked, query, &parts);
+    let call = Call::of(server.custom(), user, asked, query, &parts);
     call.iter().for_each(|call| label.describe(call));
     authorized?;
     let call = call?;
@@ -95,21 +95,32 @@ async fn route(server: &Server, caller: Caller, request: Request<Body>, label: &
     if !target.serves(call.verb()) {
         return Err(Status::method_not_supported());
     }
-    if target.resource().plural == "pods"
+    if target.resource().group.is_empty()
+        && target.resource().plural == "pods"
         && let Some(stream @ ("log" | "exec" | "attach" | "portforward")) = target.subresource.as_deref()
     {
         let request = Request::from_parts(parts, body);
         return server.nodes().serve(target.namespace().unwrap_or_default(), target.name()?, stream, request).await;
     }
+    let mut response = answer(server, &call, &target, Request::from_parts(parts, body)).await?;
+    let version = target.resource().custom.and_then(Slot::version);
+    if let Some(version) = version.filter(|version| !version.deprecation.is_empty()) {
+        respond::warn(&mut response, std::slice::from_ref(&version.deprecation));
+    }
+    Ok(response)
+}
+
+/// Answers a request about a resource.
+async fn answer(server: &Server, call: &Call, target: &Target, request: Request<Body>) -> Result<Response, Status> {
     match call.verb() {
-        "get" if target.subresource.as_deref() == Some("scale") => subresource::read_scale(server, &target).await,
-        "get" => read::get(server, &call, &target).await,
-        "list" => read::list(server, &call, &target).await,
+        "get" if target.subresource.as_deref() == Some("scale") => subresource::read_scale(server, target).await,
+        "get" => read::get(server, call, target).await,
+        "list" => read::list(server, call, target).await,
         "watch" => {
-            let events = watch::watch(server, &call, &target).await?;
-            websocket::answer(Request::from_parts(parts, body), events, Split::Events)
+            let events = watch::watch(server, call, target).await?;
+            websocket::answer(request, events, Split::Events)
         }
-        _ => change(server, &call, &target, &collect(body).await?).await,
+        _ => change(server, call, target, &collect(request.into_body()).await?).await,
     }
 }
 

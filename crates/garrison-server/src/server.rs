@@ -3,7 +3,7 @@
 use crate::{
     authenticate::Authenticator,
     authorize::Authorizer,
-    bootstrap, expiry,
+    bootstrap, custom, expiry,
     identity::User,
     in_process::InProcess,
     kubernetes_service, listener,
@@ -108,6 +108,7 @@ struct Inner {
     nodes: NodeProxy,
     services: Services,
     metrics: Metrics,
+    custom: custom::Registry,
     shutdown: CancellationToken,
 }
 
@@ -136,6 +137,7 @@ impl Server {
             nodes: NodeProxy::new(Arc::clone(&pki), objects),
             services: Services::new(config.services),
             metrics: Metrics::default(),
+            custom: custom::Registry::new(),
             shutdown: CancellationToken::new(),
             listener: Mutex::new(Some(listener)),
             config,
@@ -145,6 +147,7 @@ impl Server {
             tokens,
         }));
         bootstrap::run(&server).await.map_err(Error::Bootstrap)?;
+        custom::load(&server).await.map_err(Error::Bootstrap)?;
         Ok(server)
     }
 
@@ -163,6 +166,7 @@ impl Server {
             () = self.0.pki.keep_fresh() => Ok(()),
             () = expiry::run(self) => Ok(()),
             () = kubernetes_service::run(self) => Ok(()),
+            () = custom::run(self) => Ok(()),
             served = listener::accept(self.clone(), listener, tls, ending.clone()) => {
                 served.map_err(|source| Error::Listen { address: self.0.address, source })
             }
@@ -236,6 +240,11 @@ impl Server {
     /// Host name or IP under which others reach it.
     pub(crate) fn advertise_address(&self) -> &str {
         &self.0.config.advertise_address
+    }
+
+    /// The kinds that are served.
+    pub(crate) fn custom(&self) -> &custom::Registry {
+        &self.0.custom
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -57,12 +57,19 @@ impl Storage {
     }
 
     /// The object, if there is one.
-    pub(crate) async fn find(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Option<Stored>, Status> {
-        self.store.get(&key(resource, namespace, name)).await.map_err(unavailable)
+    pub(crate) async fn find(
+        &self,
+        resource: &'static Resource,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Stored>, Status> {
+        let mut found = self.store.get(&key(resource, namespace, name)).await.map_err(unavailable)?;
+        serve(found.as_mut_slice(), resource);
+        Ok(found)
     }
 
     /// The object, or 404.
-    pub(crate) async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Stored, Status> {
+    pub(crate) async fn get(&self, resource: &'static Resource, namespace: Option<&str>, name: &str) -> Result<Stored, Status> {
         let found = self.find(resource, namespace, name).await?;
         let resource = resource.kept_as().unwrap_or(resource);
         found.ok_or_else(|| Status::not_found(resource.group, resource.plural, name))
@@ -89,11 +96,20 @@ impl Storage {
         Ok(event)
     }
 
-    async fn put(&self, resource: &Resource, key: String, expect: Expect, object: StoredObject) -> Result<Stored, Unwritten> {
+    async fn put(
+        &self,
+        resource: &'static Resource,
+        key: String,
+        expect: Expect,
+        object: StoredObject,
+    ) -> Result<Stored, Unwritten> {
+        let object = object.in_storage_version();
         let change = Change::Put { value: object.bytes(), record: object };
         let event = self.store.write(Write { key, expect, change, durability: durability(resource) }).await?;
         self.roles.reached(resource, event.revision).await;
-        event.current.clone().ok_or_else(|| Unwritten::Refused(Status::internal("a stored object is gone at once")))
+        let mut stored = event.current.clone();
+        serve(stored.as_mut_slice(), resource);
+        stored.ok_or_else(|| Unwritten::Refused(Status::internal("a stored object is gone at once")))
     }
 
     /// Objects as of one revision.
@@ -155,6 +171,15 @@ fn durability(resource: &Resource) -> Durability {
     match (resource.group, resource.plural) {
         ("coordination.k8s.io", "leases") | ("", "events") => Durability::Lazy,
         _ => Durability::Synced,
+    }
+}
+
+/// Brings objects of a custom kind into the version that is asked for, and into the form that its schema has now.
+pub(crate) fn serve(entries: &mut [Stored], resource: &'static Resource) {
+    for entry in entries {
+        if let Some(record) = entry.record.served(resource) {
+            *entry = Arc::new(Entry { key: entry.key.clone(), created: entry.created, revision: entry.revision, record });
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod admission;
 mod applying;
 mod client;
 mod companions;
+mod custom;
 mod daemon_sets;
 mod events;
 mod evictions;

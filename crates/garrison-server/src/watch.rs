@@ -9,8 +9,8 @@ use crate::{
     respond::Response,
 };
 use feed::{Feed, Settings, Start};
-use futures::stream;
-use garrison_api::Status;
+use futures::{FutureExt, stream};
+use garrison_api::{Resource, Status};
 use http::{HeaderValue, header};
 use rand::Rng;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// Answers with a stream of events.
 pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Result<Response, Status> {
     let options = ListOptions::parse(target, &call.query)?;
-    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?.streamed()?;
+    let form = Form::negotiate(target.resource(), &call.headers, &call.query, Shape::One)?.streamed()?;
     let lifetime = options.timeout.unwrap_or_else(|| LIFETIME + rand::rng().random_range(Duration::ZERO..LIFETIME));
     let settings = Settings {
         form,
@@ -34,17 +34,26 @@ pub(crate) async fn watch(server: &Server, call: &Call, target: &Target) -> Resu
     let feed = Feed::open(server, options.selection, settings, start).await?;
     let open = server.metrics().watch_opened(target.resource());
     let shutdown = server.shutdown_started();
-    let pieces = stream::unfold((feed, open, shutdown), |(mut feed, open, shutdown)| async move {
+    let gone = gone(server.clone(), target.resource()).boxed().shared();
+    let pieces = stream::unfold((feed, open, shutdown, gone), |(mut feed, open, shutdown, gone)| async move {
         let piece = tokio::select! {
-            piece = feed.next() => piece?,
+            biased;
             () = shutdown.cancelled() => return None,
+            // Whoever watches a kind that goes is told of the last of its objects first.
+            piece = feed.next() => piece?,
+            () = gone.clone() => return None,
         };
-        Some((piece, (feed, open, shutdown)))
+        Some((piece, (feed, open, shutdown, gone)))
     });
     let mut response = http::Response::new(body::stream(pieces));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(form.encoding().stream_type()));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     Ok(response)
+}
+
+/// Returns when the kind is served no longer.
+async fn gone(server: Server, resource: &'static Resource) {
+    server.custom().gone(resource).await;
 }
 
 /// Where the watch starts. One that begins with what there is waits until that is as new as it was asked for.

@@ -53,10 +53,10 @@ pub(crate) struct Proposal {
 
 /// Answers a POST of an object.
 pub(crate) async fn create(server: &Server, call: &Call, target: &Target, body: &Bytes) -> Result<Response, Status> {
-    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
+    let form = Form::negotiate(target.resource(), &call.headers, &call.query, Shape::One)?;
     let options = WriteOptions::parse(&call.query)?;
     let resource = target.resource();
-    let decoded = decode::decode(&resource.api_version(), resource.kind, content_type(call), body, options.validation)?;
+    let decoded = decode::object(resource, content_type(call), body, options.validation)?;
     let object = event::kept(resource, decoded.object);
     let mut written = create_object(server, call, target, object, options.dry_run).await?;
     written.warnings.splice(0..0, decoded.warnings);
@@ -123,10 +123,10 @@ async fn create_owned(
 
 /// Answers a PUT of an object or of its status.
 pub(crate) async fn update(server: &Server, call: &Call, target: &Target, body: &Bytes) -> Result<Response, Status> {
-    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
+    let form = Form::negotiate(target.resource(), &call.headers, &call.query, Shape::One)?;
     let options = WriteOptions::parse(&call.query)?;
     let resource = target.resource();
-    let decoded = decode::decode(&resource.api_version(), resource.kind, content_type(call), body, options.validation)?;
+    let decoded = decode::object(resource, content_type(call), body, options.validation)?;
     check_name(target, &decoded.object)?;
     if text(&decoded.object, "resourceVersion").is_empty() && !resource.unconditional_update {
         let message = "Invalid value: 0: must be specified for an update".to_owned();
@@ -146,10 +146,10 @@ pub(crate) async fn patch(server: &Server, call: &Call, target: &Target, body: &
     if is_apply(call) {
         return apply::apply(server, call, target, body).await;
     }
-    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
-    let options = WriteOptions::parse(&call.query)?;
     let resource = target.resource();
-    let (version, media_type) = (resource.api_version(), content_type(call));
+    let form = Form::negotiate(resource, &call.headers, &call.query, Shape::One)?;
+    let options = WriteOptions::parse(&call.query)?;
+    let media_type = content_type(call);
     // Entries that a patch does not speak of stay as they are, and need not be looked at.
     let speaks_of_entries = body.windows(ownership::ENTRIES.len()).any(|word| word == ownership::ENTRIES.as_bytes());
     let propose = |old: &Stored| {
@@ -157,13 +157,13 @@ pub(crate) async fn patch(server: &Server, call: &Call, target: &Target, body: &
         if !speaks_of_entries {
             ownership::take(&mut current);
         }
-        let patched = patch::apply(&version, resource.kind, &current, media_type, body)?;
+        let patched = patch::apply_to(resource, &current, media_type, body)?;
         if patched == current {
             return Ok(Proposal { object: event::kept(resource, patched), warnings: Vec::new() });
         }
         // What the patch brought in is held to the same rules as a body.
         let bytes = serde_json::to_vec(&patched).map_err(Status::internal)?;
-        let decoded = decode::decode(&version, resource.kind, JSON, &bytes, options.validation)?;
+        let decoded = decode::object(resource, JSON, &bytes, options.validation)?;
         check_name(target, &decoded.object)?;
         Ok(Proposal { object: event::kept(resource, decoded.object), warnings: decoded.warnings })
     };

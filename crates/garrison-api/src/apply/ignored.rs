@@ -14,6 +14,9 @@ pub fn ignored(resource: &Resource, subresource: Option<&str>) -> Set {
 }
 
 fn beside_status(resource: &Resource) -> &'static [&'static [&'static str]] {
+    if resource.custom.is_some() {
+        return &[&["spec"], &["metadata"]];
+    }
     match (resource.group, resource.kind) {
         ("", "Pod") => &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]],
         ("apps", "Deployment") => &[&["spec"], &["metadata", "labels"]],

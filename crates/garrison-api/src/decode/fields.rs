@@ -20,6 +20,17 @@ pub(super) fn check(type_name: &str, object: &mut Value) -> Result<Vec<String>, 
     Ok(walk.unknown)
 }
 
+/// Checks the metadata of a whole object, which stands at `path` in another.
+pub(super) fn check_metadata(metadata: &mut Value, path: &Path<'_>) -> Result<Vec<String>, Fault> {
+    const METADATA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+    let mut walk = Walk { unknown: Vec::new() };
+    match (graph().get(METADATA), metadata) {
+        (Some(described), Value::Object(map)) => walk.object(METADATA, described, map, path)?,
+        (_, other) => return Err(format!("json: cannot unmarshal {} into Go value of type v1.ObjectMeta", json_type(other))),
+    }
+    Ok(walk.unknown)
+}
+
 /// A value's place, and the type whose field it is in.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -89,6 +100,7 @@ impl Walk {
     fn one(&mut self, field: &Field, value: &mut Value, place: &Place<'_>) -> Result<(), Fault> {
         if let Some(described) = field.referred() {
             return match (described.scalar, value) {
+                (Some(Scalar::Schema), value) => self.schema(value, place),
                 (Some(kind), value) => scalar::check(kind, value, place),
                 (None, Value::Object(map)) => self.object(&field.type_name, described, map, place.path),
                 (None, other) => place.wrong(other, &go_name(&field.type_name)),
@@ -105,6 +117,18 @@ impl Walk {
             _ => true,
         };
         if fits { Ok(()) } else { place.wrong(value, &go_name(&field.type_name)) }
+    }
+}
+
+impl Walk {
+    /// A schema, or what may stand in the place of one.
+    fn schema(&mut self, value: &mut Value, place: &Place<'_>) -> Result<(), Fault> {
+        const SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
+        match (graph().get(SCHEMA), value) {
+            (Some(described), Value::Object(map)) => self.object(SCHEMA, described, map, place.path),
+            (_, Value::Bool(_) | Value::Array(_)) => Ok(()),
+            (_, other) => place.wrong(other, "v1.JSONSchemaProps"),
+        }
     }
 }
 

@@ -167,7 +167,9 @@ fn special(scalar: Scalar, bytes: &[u8]) -> Result<Value> {
             .into()),
         Scalar::IntOrString if first == 1 => Ok(text.unwrap_or_default().into()),
         Scalar::IntOrString => Ok(second.into()),
-        Scalar::Any => serde_json::from_slice(raw.unwrap_or(b"null")).map_err(|_| "an embedded object is no JSON"),
+        Scalar::Any | Scalar::Schema => {
+            serde_json::from_slice(raw.unwrap_or(b"null")).map_err(|_| "an embedded object is no JSON")
+        }
         Scalar::Time | Scalar::MicroTime if bytes.is_empty() => Ok(Value::Null),
         Scalar::Time | Scalar::MicroTime => {
             let nanos = i32::try_from(second).map_err(|_| "a time is out of range")?;

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 /// Strategic merge is left out on purpose: kubectl computes such patches from a schema that lists the media type, and
 /// without it from its own types, which hold every merge key.
 const PATCHES: [&str; 3] = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
-const BODIES: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+const BODIES: [&str; 3] = ["application/json", "application/yaml", PROTOBUF];
 
 const SELECT: [&str; 5] = ["labelSelector", "fieldSelector", "limit", "continue", "resourceVersion"];
 const WRITE: [&str; 3] = ["dryRun", "fieldManager", "fieldValidation"];
@@ -24,7 +25,7 @@ pub(super) fn all(rows: &[&Resource], dialect: Dialect) -> Map<String, Value> {
         let everywhere = format!("/{}/{}", base(row), row.plural);
         let collection =
             if row.namespaced { format!("/{}/namespaces/{{namespace}}/{}", base(row), row.plural) } else { everywhere.clone() };
-        let described = Described { row, dialect, type_name: schema::type_name(&row.api_version(), row.kind), kind: row.kind };
+        let described = Described { row, dialect, type_name: super::type_name(row), kind: row.kind };
         if row.namespaced && row.is_stored() {
             paths.insert(everywhere, described.path(&["list"], &[]));
         }
@@ -58,8 +59,12 @@ impl Described<'_> {
     }
 
     fn subresource(&self, sub: &Subresource, in_path: &[&str]) -> Value {
-        let version = if sub.api_version.is_empty() { self.row.api_version() } else { sub.api_version.into() };
-        let described = Described { type_name: schema::type_name(&version, sub.kind), kind: sub.kind, ..*self };
+        let type_name = match sub.api_version {
+            "" if sub.kind == self.row.kind => super::type_name(self.row),
+            "" => schema::type_name(&self.row.api_version(), sub.kind),
+            version => schema::type_name(version, sub.kind),
+        };
+        let described = Described { type_name, kind: sub.kind, ..*self };
         described.operations(sub.verbs.iter().copied(), in_path)
     }
 
@@ -79,7 +84,7 @@ impl Described<'_> {
 
     /// Method and operation of a verb; watches are lists with a parameter.
     fn operation(&self, verb: &str) -> Option<(&'static str, Value)> {
-        let list = format!("{}List", self.type_name);
+        let list = super::list_type_name(self.row, &self.type_name);
         let (method, action, query, takes, gives): (_, _, &[&str], &[&str], &str) = match verb {
             "list" => ("get", "list", &SELECT, &[], &list),
             "get" => ("get", "get", &[], &[], &self.type_name),
@@ -92,6 +97,9 @@ impl Described<'_> {
             }
             _ => return None,
         };
+        // Custom kinds have no messages in protobuf.
+        let takes =
+            if self.row.has_messages() || takes.is_empty() { takes } else { takes.strip_suffix(&[PROTOBUF]).unwrap_or(takes) };
         let mut parameters: Vec<Value> = query.iter().map(|name| self.parameter(name, "query")).collect();
         let mut operation = json!({
             "x-kubernetes-action": action,
@@ -99,7 +107,7 @@ impl Described<'_> {
             "responses": {"200": self.response(gives)},
         });
         // Options of exec and the like are parameters, their kinds are no bodies.
-        let schema = schema::graph().contains_key(&self.type_name).then(|| self.dialect.reference(&self.type_name));
+        let schema = self.is_described(&self.type_name).then(|| self.dialect.reference(&self.type_name));
         if let (Some(schema), false) = (schema, takes.is_empty()) {
             if self.dialect == Dialect::V2 {
                 operation["consumes"] = json!(takes);
@@ -114,9 +122,14 @@ impl Described<'_> {
         Some((method, operation))
     }
 
+    /// Whether the document has a schema of that name.
+    fn is_described(&self, type_name: &str) -> bool {
+        schema::graph().contains_key(type_name) || (self.row.custom.is_some() && type_name == super::type_name(self.row))
+    }
+
     fn response(&self, type_name: &str) -> Value {
-        let list_of = type_name.strip_suffix("List").unwrap_or(type_name);
-        if !schema::graph().contains_key(list_of) {
+        let list_of = if type_name == super::list_type_name(self.row, &self.type_name) { &self.type_name } else { type_name };
+        if !self.is_described(list_of) {
             return json!({"description": "OK"});
         }
         let schema = self.dialect.reference(type_name);

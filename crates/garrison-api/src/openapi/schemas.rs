@@ -1,6 +1,7 @@
 //! The schemas: every type that a served kind is made of.
 
-use super::{Dialect, group_version_kind};
+use super::{Dialect, custom, group_version_kind};
+use crate::custom::Slot;
 use crate::resource::Resource;
 use crate::schema::{self, Field, Scalar, Type};
 use serde_json::{Map, Value, json};
@@ -16,14 +17,18 @@ pub(super) fn all(rows: &[&Resource], dialect: Dialect) -> Map<String, Value> {
     collect(STATUS, &mut needed);
     collect(LIST_META, &mut needed);
     for row in rows {
-        let name = schema::type_name(&row.api_version(), row.kind);
+        let name = super::type_name(row);
         collect(&name, &mut needed);
+        if let Some(version) = row.custom.and_then(Slot::version) {
+            collect(custom::METADATA, &mut needed);
+            schemas.insert(name.clone(), custom::kind(row, &version.document, dialect));
+        }
         for sub in row.subresources {
             let version = if sub.api_version.is_empty() { row.api_version() } else { sub.api_version.into() };
             collect(&schema::type_name(&version, sub.kind), &mut needed);
         }
         if row.is_stored() {
-            schemas.insert(format!("{name}List"), list_of(row, &name, dialect));
+            schemas.insert(super::list_type_name(row, &name), list_of(row, &name, dialect));
         }
     }
     for name in needed {
@@ -46,7 +51,7 @@ fn collect(name: &str, needed: &mut BTreeSet<String>) {
 }
 
 fn list_of(row: &Resource, name: &str, dialect: Dialect) -> Value {
-    let kind = format!("{}List", row.kind);
+    let kind = row.list_kind();
     json!({
         "description": format!("{kind} is a list of objects of kind {}.", row.kind),
         "type": "object",
@@ -70,7 +75,7 @@ fn component(described: &Type, row: Option<&Resource>, dialect: Dialect) -> Valu
             json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]})
         }
         (Some(Scalar::Time | Scalar::MicroTime), _) => json!({"type": "string", "format": "date-time"}),
-        (Some(Scalar::Any), _) => json!({"type": "object"}),
+        (Some(Scalar::Any | Scalar::Schema), _) => json!({"type": "object"}),
         (None, _) => {
             let fields: Map<String, Value> =
                 described.fields.iter().map(|(name, field)| (name.clone(), property(field, dialect))).collect();

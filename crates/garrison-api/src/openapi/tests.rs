@@ -1,7 +1,7 @@
 use super::*;
 
 fn document(path: &str) -> Value {
-    serde_json::from_slice(v3_document(path).expect("a document")).expect("JSON")
+    serde_json::from_slice(Documents::default().v3_document(path).expect("a document")).expect("JSON")
 }
 
 /// Every reference in the document names one of its schemas.
@@ -18,16 +18,16 @@ fn references_resolve(document: &Value, prefix: &str, schemas: &Value) {
 
 #[test]
 fn every_group_version_has_a_document_whose_references_resolve() {
-    let index = v3_index();
+    let index = Documents::default().v3_index();
     let paths = index["paths"].as_object().expect("paths");
     assert_eq!(paths.len(), resources().iter().map(base).collect::<BTreeSet<_>>().len());
     for path in paths.keys() {
         let document = document(path);
         references_resolve(&document, "#/components/schemas/", &document["components"]["schemas"]);
     }
-    let v2 = v2_json();
+    let v2 = Documents::default().v2_json();
     references_resolve(&v2, "#/definitions/", &v2["definitions"]);
-    assert!(v3_document("apis/none/v1").is_none());
+    assert!(Documents::default().v3_document("apis/none/v1").is_none());
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn kubectl_finds_what_it_validates_by() {
     let names: Vec<&str> =
         patch["parameters"].as_array().expect("a list").iter().filter_map(|entry| entry["name"].as_str()).collect();
     assert_eq!(names, ["dryRun", "fieldManager", "fieldValidation", "force"]);
-    assert_eq!(v2_protobuf()[..5], [10, 3, b'2', b'.', b'0']);
+    assert_eq!(Documents::default().v2_protobuf()[..5], [10, 3, b'2', b'.', b'0']);
 }
 
 #[test]

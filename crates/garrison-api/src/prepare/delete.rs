@@ -2,6 +2,7 @@
 
 use super::Write;
 use super::metadata::seconds;
+use crate::custom::definition;
 use crate::resource::Resource;
 use crate::status_error::{Cause, Status};
 use jiff::{SignedDuration, Timestamp};
@@ -86,10 +87,13 @@ pub fn delete(write: &Write<'_>, old: &Value, options: &DeleteOptions) -> Result
     }
     let before = new.clone();
     // Nobody collects what belongs to an event.
-    if write.resource.kind != "Event" {
+    if write.resource.kind != "Event" || write.resource.custom.is_some() {
         set_propagation(&mut new, options.propagation_policy.as_deref());
     }
     let grace = grace(write.resource, old, options);
+    if write.resource.group == definition::GROUP {
+        super::custom::before_deletion(&mut new, write.now);
+    }
     mark(write, &mut new, grace, options.grace_period_seconds.is_some());
     if finished(write.resource, &new) {
         return Ok(Deletion::Remove);
@@ -141,7 +145,7 @@ fn set_propagation(object: &mut Value, policy: Option<&str>) {
 
 /// Seconds that a pod may take to end; other kinds take none. Nobody waits for a pod that runs nowhere or has ended.
 fn grace(resource: &Resource, old: &Value, options: &DeleteOptions) -> i64 {
-    if resource.kind != "Pod" {
+    if resource.kind != "Pod" || resource.custom.is_some() {
         return 0;
     }
     let bound = old["spec"]["nodeName"].as_str().is_some_and(|name| !name.is_empty());
@@ -167,14 +171,14 @@ fn mark(write: &Write<'_>, object: &mut Value, grace: i64, explicit: bool) {
         if let Some(generation) = metadata["generation"].as_i64() {
             metadata["generation"] = (generation + 1).into();
         }
-        if write.resource.kind == "Namespace" {
+        if write.resource.kind == "Namespace" && write.resource.custom.is_none() {
             // Its conditions tell what it waits for.
             object["status"]["phase"] = "Terminating".into();
         }
         return;
     };
     let current = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
-    let ended = grace == 0 && write.resource.kind == "Pod";
+    let ended = grace == 0 && write.resource.kind == "Pod" && write.resource.custom.is_none();
     if (explicit || ended) && grace < current {
         metadata["deletionTimestamp"] =
             seconds(planned - SignedDuration::from_secs(current) + SignedDuration::from_secs(grace)).into();
@@ -186,7 +190,7 @@ fn mark(write: &Write<'_>, object: &mut Value, grace: i64, explicit: bool) {
 pub fn finished(resource: &Resource, object: &Value) -> bool {
     let metadata = &object["metadata"];
     let held = |list: &Value| list.as_array().is_some_and(|list| !list.is_empty());
-    let namespace_held = resource.kind == "Namespace" && held(&object["spec"]["finalizers"]);
+    let namespace_held = resource.kind == "Namespace" && resource.custom.is_none() && held(&object["spec"]["finalizers"]);
     metadata["deletionTimestamp"].is_string()
         && !held(&metadata["finalizers"])
         && !namespace_held

@@ -16,6 +16,7 @@ fn counted(resource: &Resource) -> &'static [&'static str] {
         "MutatingAdmissionPolicyBinding" | "ValidatingAdmissionPolicyBinding" => &["spec"],
         "FlowSchema" | "PriorityLevelConfiguration" | "DeviceClass" | "ResourceSlice" => &["spec"],
         "PodTemplate" => &["template"],
+        "CustomResourceDefinition" => &["spec"],
         "EndpointSlice" => &["addressType", "endpoints", "ports"],
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => &["webhooks"],
         _ => &[],

@@ -28,6 +28,7 @@ pub(super) const BASE: Resource = Resource {
     unconditional_update: true,
     has_status: false,
     stored_only: "",
+    custom: None,
 };
 
 /// How many replicas there shall be, for all kinds that have some.
@@ -588,5 +589,18 @@ pub(super) const ROWS: &[Resource] = &[
         selectable_fields: &["spec.nodeName", "spec.driver"],
         field: fields::path,
         ..DEVICES
+    },
+    Resource {
+        group: "apiextensions.k8s.io",
+        kind: "CustomResourceDefinition",
+        plural: "customresourcedefinitions",
+        singular: "customresourcedefinition",
+        short_names: &["crd", "crds"],
+        categories: &["api-extensions"],
+        namespaced: false,
+        subresources: &[sub("status", "", "CustomResourceDefinition", STATUS)],
+        unconditional_update: false,
+        has_status: true,
+        ..BASE
     },
 ];

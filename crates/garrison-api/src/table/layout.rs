@@ -131,7 +131,9 @@ pub(super) fn of(kind: &str) -> &'static [Column] {
             &[NAME, ("AddressType", "string", false), ("Ports", "string", false), ("Endpoints", "string", false), AGE]
         }
         "NetworkPolicy" => &[NAME, ("Pod-Selector", "string", false), AGE],
-        "Role" | "ClusterRole" | "LimitRange" | "CSIStorageCapacity" => &[NAME, ("Created At", "date", false)],
+        "Role" | "ClusterRole" | "LimitRange" | "CSIStorageCapacity" | "CustomResourceDefinition" => {
+            &[NAME, ("Created At", "date", false)]
+        }
         "RoleBinding" | "ClusterRoleBinding" => &[
             NAME,
             ("Role", "string", false),

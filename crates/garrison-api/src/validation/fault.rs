@@ -162,6 +162,21 @@ impl Faults {
         }
     }
 
+    /// There are more of them than there may be.
+    pub(super) fn too_many(&mut self, at: &At<'_>, count: usize, most: usize) {
+        self.add("FieldValueTooMany", at, format!("Too many: {count}: must have at most {most} items"));
+    }
+
+    /// A fault that was told elsewhere.
+    pub(super) fn told(&mut self, reason: &str, field: String, message: String) {
+        self.0.push(Cause { reason: reason.into(), message, field });
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The text is longer than it may be.
     pub(super) fn too_long(&mut self, at: &At<'_>, most: usize) {
         self.add("FieldValueTooLong", at, format!("Too long: may not be more than {most} bytes"));

@@ -49,6 +49,7 @@ fn one(field: &'static Field, depth: usize) -> Value {
             Some(Scalar::IntOrString) => "10%".into(),
             Some(Scalar::Time) => "2026-01-02T03:04:05Z".into(),
             Some(Scalar::MicroTime) => "2026-01-02T03:04:05.000006Z".into(),
+            Some(Scalar::Schema) => json!({"type": "object", "properties": {"a": {"type": "string", "default": "b"}}}),
             Some(Scalar::Any) => json!({"any": [1, null]}),
         },
         (None, "bytes") => "AP8=".into(),
@@ -72,7 +73,7 @@ pub(super) fn manifests() -> Vec<Vec<u8>> {
 }
 
 pub(super) fn messages() -> Vec<Vec<u8>> {
-    full().iter().filter_map(encode::body).collect()
+    full().iter().filter(|object| object["apiVersion"] != "apiextensions.k8s.io/v1").filter_map(encode::body).collect()
 }
 
 /// An object, a media type and a patch, as a JSON list.

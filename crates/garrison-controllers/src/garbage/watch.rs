@@ -26,6 +26,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// New kinds are found within this time.
 pub(super) const REDISCOVERY: Duration = Duration::from_secs(30);
+/// How long after a change of a definition of custom kinds the kinds are asked for.
+const SETTLING: Duration = Duration::from_millis(250);
 /// Pauses after a failed discovery, list or watch.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
@@ -45,8 +47,9 @@ pub(super) async fn run(collector: &Arc<Collector>, context: &Context, shutdown:
                     watches.adjust(&shared, found.kinds, found.unknown.is_empty());
                     // A kind that cannot be listed may be served no longer, which only the next discovery tells.
                     let listed = tokio::time::timeout(REDISCOVERY, watches.synced()).await;
+                    // A kind that is broken holds up the garbage of all others no longer than this, as upstream.
+                    collector.ready.cancel();
                     if listed.is_ok() {
-                        collector.ready.cancel();
                         pause = REDISCOVERY;
                     } else {
                         tracing::warn!(kinds = watches.unlisted().join(", "), "kinds could not be listed yet");
@@ -58,7 +61,11 @@ pub(super) async fn run(collector: &Arc<Collector>, context: &Context, shutdown:
                     pause = if pause == REDISCOVERY { FIRST_PAUSE } else { (pause * 2).min(LAST_PAUSE) };
                 }
             }
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                // Definitions are written several at a time, and change until they are served.
+                () = collector.kinds_changed.notified() => tokio::time::sleep(SETTLING).await,
+            }
         }
     };
     tokio::select! {
@@ -176,6 +183,9 @@ async fn feed(collector: &Collector, resource: &ApiResource, synced: watch::Send
                 pause = FIRST_PAUSE;
                 if seen.take(event) {
                     synced.send_replace(true);
+                }
+                if resource.group == "apiextensions.k8s.io" {
+                    collector.kinds_changed.notify_one();
                 }
             }
             Err(error) => {

@@ -70,7 +70,7 @@ mod tests {
     fn asked(line: &str, agent: &str, applies: bool) -> Result<String, Status> {
         let (method, path) = line.split_once(' ').unwrap();
         let request = http::Request::builder().method(method).uri(path).header("user-agent", agent).body(()).unwrap();
-        field_manager(&Call::new(User::controllers(), &request.into_parts().0).unwrap(), applies)
+        field_manager(&Call::new(&crate::custom::Registry::new(), User::controllers(), &request.into_parts().0).unwrap(), applies)
     }
 
     #[test]

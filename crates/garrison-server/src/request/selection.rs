@@ -45,7 +45,7 @@ impl Selection {
 
     /// The node that all objects meant belong to, if the selection says so.
     pub(crate) fn term(&self) -> Option<&str> {
-        equals(&self.fields, "spec.nodeName").filter(|node| !node.is_empty())
+        equals(&self.fields, "spec.nodeName").filter(|node| !node.is_empty() && self.resource.custom.is_none())
     }
 
     /// Whether it means everything under its prefix.
@@ -72,6 +72,8 @@ impl Selection {
         let mut backwards = key.rsplit('/');
         let name = backwards.next().unwrap_or_default();
         let namespace = if self.resource.namespaced { backwards.next().unwrap_or_default() } else { "" };
+        let served = if self.fields.terms().is_empty() { None } else { object.served(self.resource) };
+        let object = served.as_ref().unwrap_or(object);
         let value = |label: &str| match label {
             "metadata.name" => name,
             "metadata.namespace" => namespace,

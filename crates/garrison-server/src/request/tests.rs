@@ -1,9 +1,10 @@
 use super::*;
+use crate::custom::Registry;
 
 #[track_caller]
 fn check(method: &str, uri: &str, verb: &str, parts: [&str; 4]) {
     let (request, ()) = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts();
-    let call = Call::new(User::default(), &request).unwrap();
+    let call = Call::new(&Registry::new(), User::default(), &request).unwrap();
     let attributes = call.attributes();
     let found = [attributes.resource, attributes.namespace, attributes.name, attributes.subresource];
     assert_eq!((attributes.verb, found), (verb, parts), "{method} {uri}");
@@ -46,7 +47,11 @@ fn paths_that_name_nothing_are_404() {
         "/api/v1/namespaces/a/pods/b/status/c",
     ] {
         let (request, ()) = http::Request::builder().uri(uri).body(()).unwrap().into_parts();
-        assert_eq!(Call::new(User::default(), &request).map(drop).map_err(|status| status.code), Err(404), "{uri}");
+        assert_eq!(
+            Call::new(&Registry::new(), User::default(), &request).map(drop).map_err(|status| status.code),
+            Err(404),
+            "{uri}"
+        );
     }
 }
 
@@ -60,7 +65,7 @@ fn queries_are_decoded() {
 
 #[track_caller]
 fn options(query: &str) -> Result<ListOptions, u16> {
-    let target = Target::parse("/api/v1/pods").unwrap().unwrap();
+    let target = Target::parse(&Registry::new(), "/api/v1/pods").unwrap().unwrap();
     ListOptions::parse(&target, &Query::parse(query)).map_err(|status| status.code)
 }
 
@@ -96,7 +101,7 @@ fn list_options_that_have_no_meaning_are_refused() {
 
 #[test]
 fn refusals_of_options_say_all_that_is_wrong() {
-    let target = Target::parse("/api/v1/pods").unwrap().unwrap();
+    let target = Target::parse(&Registry::new(), "/api/v1/pods").unwrap().unwrap();
     let message = |query: &str| ListOptions::parse(&target, &Query::parse(query)).unwrap_err().message;
     for (query, expected) in [
         (
@@ -122,7 +127,7 @@ fn refusals_of_options_say_all_that_is_wrong() {
 #[test]
 fn a_watch_listens_as_narrowly_as_its_selectors_allow() {
     let scope = |path: &str, fields: &str| {
-        let target = Target::parse(path).unwrap().unwrap();
+        let target = Target::parse(&Registry::new(), path).unwrap().unwrap();
         Selection::parse(&target, None, Some(fields).filter(|text| !text.is_empty())).unwrap().scope()
     };
     use garrison_store::Scope::{Key, Prefix, Term};

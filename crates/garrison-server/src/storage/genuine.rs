@@ -8,7 +8,7 @@ use serde_json::Value;
 /// # Errors
 /// Says what is wrong with it.
 pub(super) fn check(resource: &Resource, key: &str, object: &mut Value) -> Result<(), String> {
-    if schema::of_kind(&resource.api_version(), resource.kind).is_some() {
+    if resource.custom.is_none() && schema::of_kind(&resource.api_version(), resource.kind).is_some() {
         decode::fits(&resource.api_version(), resource.kind, object)?;
     }
     let metadata = &object["metadata"];

@@ -1,10 +1,21 @@
 //! An object as the server keeps it: its JSON bytes, and the few things that selectors ask for.
 
 use bytes::Bytes;
-use garrison_api::{Resource, encode, event, resource};
+use garrison_api::{
+    Resource,
+    custom::{Rows, Shape, Slot},
+    encode, event, resource,
+};
 use garrison_store::{Record, Revision};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
-use std::{borrow::Cow, collections::BTreeMap, io::Write as _, ops::Range, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    io::Write as _,
+    ops::Range,
+    sync::{LazyLock, OnceLock},
+};
 
 /// An object in memory: bytes that go to clients as they are.
 ///
@@ -18,6 +29,8 @@ pub(crate) struct StoredObject {
     labels: BTreeMap<String, String>,
     /// Values of the resource's selectable fields, in their order.
     fields: Box<[Box<str>]>,
+    /// The version of a custom kind that this is the form of; 0 for other kinds, and when it is not known.
+    serial: u64,
     /// The message in protobuf, once somebody who watches was told of it.
     message: OnceLock<Bytes>,
 }
@@ -41,7 +54,35 @@ impl StoredObject {
         let labels = metadata.get("labels").and_then(Value::as_object).into_iter().flatten();
         let labels = labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
         let fields = resource.selectable_fields.iter().map(|label| (resource.field)(object, label).into()).collect();
-        Ok(Self { resource, bytes: bytes.into(), stamp: at..at, labels, fields, message: OnceLock::new() })
+        let serial = resource.custom.and_then(Slot::version).map_or(0, |version| version.serial);
+        Ok(Self { resource, bytes: bytes.into(), stamp: at..at, labels, fields, serial, message: OnceLock::new() })
+    }
+
+    /// The object as a version of a custom kind serves it now; `None` when that is how it is.
+    pub(crate) fn served(&self, resource: &'static Resource) -> Option<Self> {
+        let version = resource.custom?.version()?;
+        if std::ptr::eq(self.resource, resource) && self.serial == version.serial {
+            return None;
+        }
+        let mut object = self.shown();
+        object["apiVersion"] = resource.api_version().into();
+        version.settle(&mut object);
+        let revision = object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok());
+        // What was an object with metadata is one still.
+        let served = Self::new(resource, &object).ok()?;
+        Some(revision.map_or_else(|| served.clone(), |revision| served.stamped(revision)))
+    }
+
+    /// The object as it is stored: all versions of a custom kind are kept in one.
+    pub(crate) fn in_storage_version(self) -> Self {
+        let version = self.resource.custom.and_then(Slot::version);
+        let Some(version) = version.filter(|version| version.storage != self.resource.version) else { return self };
+        let mut object = self.value();
+        object["apiVersion"] = format!("{}/{}", self.resource.group, version.storage).into();
+        match Self::new(self.resource, &object) {
+            Ok(stored) => Self { serial: 0, ..stored },
+            Err(_) => self,
+        }
     }
 
     /// The kind.
@@ -106,6 +147,32 @@ impl StoredObject {
     }
 }
 
+/// A row for an object of a custom kind that was read from disk, perhaps before its definition was.
+///
+/// It is served by nobody: whoever asks for the object asks by a row of the registry, and gets it in that row's version.
+fn custom_row(key: &str, object: &Value) -> Option<&'static Resource> {
+    static ROWS: LazyLock<Mutex<Rows>> = LazyLock::new(Mutex::default);
+    let (group, version) = object["apiVersion"].as_str()?.split_once('/')?;
+    let collection = key.split('/').next()?;
+    let plural = collection.strip_suffix(group)?.strip_suffix('.')?;
+    let kind = object["kind"].as_str()?;
+    let shape = Shape {
+        group: group.into(),
+        version: version.into(),
+        kind: kind.into(),
+        list_kind: format!("{kind}List"),
+        plural: plural.into(),
+        singular: String::new(),
+        short_names: Vec::new(),
+        categories: Vec::new(),
+        namespaced: key.matches('/').count() > 1,
+        has_status: false,
+        has_scale: false,
+        selectable_fields: Vec::new(),
+    };
+    Some(ROWS.lock().of(&shape))
+}
+
 /// The bytes of an object, and where in them a `resourceVersion` belongs: at the start of its metadata.
 fn serialize(fields: &Map<String, Value>, metadata: &Map<String, Value>) -> serde_json::Result<(Vec<u8>, usize)> {
     let mut out = Vec::with_capacity(1024);
@@ -134,9 +201,9 @@ fn serialize(fields: &Map<String, Value>, metadata: &Map<String, Value>) -> serd
 impl Record for StoredObject {
     fn load(key: &str, value: Bytes) -> Result<Self, String> {
         let collection = key.split('/').next().unwrap_or_default();
-        let kind = resource::resources().iter().find(|resource| super::collection(resource) == collection);
-        let kind = kind.ok_or_else(|| format!("this program does not know {collection}"))?;
         let mut object: Value = serde_json::from_slice(&value).map_err(|error| error.to_string())?;
+        let kind = resource::resources().iter().find(|resource| super::collection(resource) == collection);
+        let kind = kind.or_else(|| custom_row(key, &object)).ok_or_else(|| format!("this program does not know {collection}"))?;
         super::genuine::check(kind, key, &mut object)?;
         Self::new(kind, &object)
     }
@@ -152,7 +219,7 @@ impl Record for StoredObject {
 
     /// Objects that belong to a node are found by it.
     fn term(&self) -> Option<&str> {
-        self.field("spec.nodeName").filter(|node| !node.is_empty())
+        self.field("spec.nodeName").filter(|node| !node.is_empty() && self.resource.custom.is_none())
     }
 
     fn size(&self) -> usize {

@@ -207,6 +207,8 @@ impl Feed {
     }
 
     fn write_object(&mut self, kind: &str, object: &StoredObject, now: Timestamp, out: &mut BytesMut) {
+        let served = object.served(self.selection.resource());
+        let object = served.as_ref().unwrap_or(object);
         let first = std::mem::replace(&mut self.first, false);
         let form = self.settings.form;
         let object = object.seen_as(self.selection.resource());

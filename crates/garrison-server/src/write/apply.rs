@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Server,
+    accept::JSON,
     authorize::Attributes,
     form::{Form, Shape},
     request::{Call, Target, WriteOptions},
@@ -34,6 +35,7 @@ pub(crate) struct Configuration<'a> {
     pub(crate) writer: Writer,
     body: &'a Bytes,
     force: bool,
+    resource: &'static Resource,
 }
 
 impl<'a> Configuration<'a> {
@@ -49,7 +51,7 @@ impl<'a> Configuration<'a> {
             return Err(Status::bad_request(format!("invalid object type: {}", apply::kind_text(&decoded.object))));
         }
         let decoded = Decoded { object: event::kept(target.resource(), decoded.object), ..decoded };
-        Ok(Self { decoded, writer, body, force: call.query.flag("force") })
+        Ok(Self { decoded, writer, body, force: call.query.flag("force"), resource: target.resource() })
     }
 
     /// What it makes of an object.
@@ -57,14 +59,14 @@ impl<'a> Configuration<'a> {
     /// # Errors
     /// 409 for conflicts, 500 for what does not fit the kind.
     pub(crate) fn apply(&self, api_version: &str, object: &Value, owned: &Value) -> Result<Applied, Status> {
-        let structure = ownership::structure_of(&self.decoded.object);
-        apply::apply(structure, &self.writer.of(api_version), Live { object, owned }, &self.decoded.object, self.force)
+        let structure = ownership::structure_of(self.resource, &self.decoded.object);
+        apply::apply(&structure, &self.writer.of(api_version), Live { object, owned }, &self.decoded.object, self.force)
     }
 }
 
 /// Answers a PATCH with a configuration: it changes the object, or makes it.
 pub(super) async fn apply(server: &Server, call: &Call, target: &Target, body: &Bytes) -> Result<Response, Status> {
-    let form = Form::negotiate(&call.headers, &call.query, Shape::One)?;
+    let form = Form::negotiate(target.resource(), &call.headers, &call.query, Shape::One)?;
     let dry_run = WriteOptions::parse(&call.query)?.dry_run;
     let resource = target.resource();
     let config = Configuration::read(call, target, &resource.api_version(), resource.kind, body)?;
@@ -110,7 +112,10 @@ fn kept_as(target: &Target) -> &'static Resource {
 fn settled(target: &Target, config: &Configuration<'_>, applied: Applied) -> Result<Proposal, Status> {
     let resource = kept_as(target);
     let Applied { object, owned } = applied;
-    let decoded = decode::patched(&resource.api_version(), resource.kind, object, config.body, FieldValidation::Ignore)?;
+    let decoded = match resource.custom {
+        None => decode::patched(&resource.api_version(), resource.kind, object, config.body, FieldValidation::Ignore)?,
+        Some(_) => decode::object(resource, JSON, object.to_string().as_bytes(), FieldValidation::Ignore)?,
+    };
     let mut object = decoded.object;
     check_name(target, &object)?;
     ownership::put(&mut object, owned);

@@ -4,13 +4,17 @@
 
 use crate::request::{Call, Target, field_manager};
 use garrison_api::{
-    Status,
+    Resource, Status,
     apply::{self, Element, Set, Structure, structure},
+    custom::{Slot, Version},
     defaults,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::sync::OnceLock;
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 /// Where an object tells who owns what of it.
 pub(super) const ENTRIES: &str = "managedFields";
@@ -39,10 +43,33 @@ pub(crate) fn put(object: &mut Value, owned: Value) {
     }
 }
 
-/// How the parts of an object merge.
-pub(crate) fn structure_of(object: &Value) -> &'static Structure {
+/// How the parts of an object merge: its kind's own way, or that of its definition.
+pub(crate) enum Structured {
+    BuiltIn(&'static Structure),
+    Custom(Arc<Version>),
+}
+
+impl Deref for Structured {
+    type Target = Structure;
+
+    fn deref(&self) -> &Structure {
+        match self {
+            Self::BuiltIn(structure) => structure,
+            Self::Custom(version) => &version.structure,
+        }
+    }
+}
+
+/// How the parts of an object merge that is written through the resource, be it one of its kind or of a subresource's.
+pub(crate) fn structure_of(resource: &Resource, object: &Value) -> Structured {
     let text = |field: &str| object[field].as_str().unwrap_or_default();
-    structure::of_kind(text("apiVersion"), text("kind")).unwrap_or(&structure::DEDUCED)
+    let built_in = || Structured::BuiltIn(structure::of_kind(text("apiVersion"), text("kind")).unwrap_or(&structure::DEDUCED));
+    match resource.custom {
+        Some(slot) if text("kind") == resource.kind => {
+            slot.version().map_or(Structured::BuiltIn(&structure::DEDUCED), Structured::Custom)
+        }
+        _ => built_in(),
+    }
 }
 
 /// A write of the target.
@@ -62,7 +89,7 @@ impl Writer {
     pub(crate) fn new(call: &Call, target: &Target, applies: bool) -> Result<Self, Status> {
         static NONE: OnceLock<Set> = OnceLock::new();
         let resource = target.resource();
-        let is_built_in = structure::of_kind(&resource.api_version(), resource.kind).is_some();
+        let is_built_in = resource.custom.is_none() && structure::of_kind(&resource.api_version(), resource.kind).is_some();
         Ok(Self {
             manager: field_manager(call, applies)?,
             subresource: target.subresource.clone().unwrap_or_default(),
@@ -92,8 +119,11 @@ pub(super) fn created(call: &Call, target: &Target, object: &mut Value) -> Resul
     let resource = target.resource();
     let writer = Writer::new(call, target, false)?;
     let sent = take(object);
-    defaults::apply(resource, object);
-    if resource.kind == "DaemonSet" && object["metadata"].is_object() {
+    match resource.custom.and_then(Slot::version) {
+        Some(version) => version.settle(object),
+        None => defaults::apply(resource, object),
+    }
+    if is_daemon_set(resource) && object["metadata"].is_object() {
         let annotations = &mut object["metadata"]["annotations"];
         if !annotations.is_object() {
             *annotations = json!({});
@@ -104,15 +134,19 @@ pub(super) fn created(call: &Call, target: &Target, object: &mut Value) -> Resul
         }
     }
     let version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-    Ok(apply::create(structure_of(object), &writer.of(&version), object, sent))
+    Ok(apply::create(&structure_of(resource, object), &writer.of(&version), object, sent))
+}
+
+fn is_daemon_set(resource: &Resource) -> bool {
+    (resource.group, resource.kind) == ("apps", "DaemonSet")
 }
 
 /// The entries of an object that was changed.
 pub(super) fn updated(call: &Call, target: &Target, old: (&Value, &Value), new: &Value, sent: Value) -> Result<Value, Status> {
     let mut writer = Writer::new(call, target, false)?;
-    if target.resource().kind == "DaemonSet" {
+    if is_daemon_set(target.resource()) {
         writer.ignored.insert(&TEMPLATE_GENERATION.map(Element::field));
     }
     let version = new["apiVersion"].as_str().unwrap_or_default();
-    Ok(apply::update(structure_of(new), &writer.of(version), old.0, old.1, new, sent))
+    Ok(apply::update(&structure_of(target.resource(), new), &writer.of(version), old.0, old.1, new, sent))
 }

@@ -119,6 +119,19 @@ async fn nothing_is_collected_before_every_kind_has_been_listed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_that_stays_broken_does_not_hold_up_the_others_for_ever() {
+    let api = FakeApi::new();
+    api.fail(|_, path, _| (path == "/api/v1/secrets").then_some(Fault::Refused(500, "InternalError")));
+    put_pod(&api, "p", &[owner("apps/v1", "DaemonSet", "gone", "uid-of-gone")]);
+    let loops = start(&api);
+    api.until("the broken kind is asked for", |api| count(api, "GET /api/v1/secrets") > 1).await;
+    assert_eq!(names(&api, "pods"), ["p"]);
+    tokio::time::advance(watch::REDISCOVERY).await;
+    api.until("it goes", |api| api.list("pods").is_empty()).await;
+    stop(loops).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kind_that_cannot_be_listed_does_not_hide_one_that_is_found_later() {
     let api = FakeApi::new();
     let served = "GET /apis/scheduling.k8s.io/v1";
