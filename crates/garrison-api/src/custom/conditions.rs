@@ -1,6 +1,7 @@
 //! What a definition's status says: whether its names are free, and whether its kind is served.
 
 use super::definition::Definition;
+use crate::resource::resources;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -15,7 +16,12 @@ struct Taken {
 /// The status that a definition ought to have beside all others; equal to its own when nothing changes.
 pub fn decide<'a>(definition: Definition<'_>, others: impl Iterator<Item = Definition<'a>>, now: Timestamp) -> Value {
     let others = others.filter(|other| other.group() == definition.group() && other.name() != definition.name());
-    let taken = taken(others);
+    let mut taken = taken(others);
+    // Kinds that are built in hold their names without a definition.
+    for row in resources().iter().filter(|row| row.group == definition.group()) {
+        taken.resources.extend([row.plural.to_owned(), row.singular.to_owned()]);
+        taken.kinds.extend([row.kind.to_owned(), row.list_kind()]);
+    }
     let mut status = definition.0["status"].clone();
     if !status.is_object() {
         status = json!({});
@@ -161,6 +167,14 @@ mod tests {
         let mut again = widgets.clone();
         again["status"] = status.clone();
         assert_eq!(decide(Definition(&again), std::iter::empty(), "2030-01-01T00:00:00Z".parse().expect("a time")), status);
+    }
+
+    #[test]
+    fn names_of_built_in_kinds_are_in_use() {
+        let mut leases = definition("leases", "Lease", &[]);
+        leases["spec"]["group"] = "coordination.k8s.io".into();
+        let status = decided(&leases, &[]);
+        assert_eq!(told(&status, "Established"), "False NotAccepted not all names are accepted");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::definitions;
 use crate::{
     Server,
-    storage::{Stored, StoredObject, Unwritten},
+    storage::{self, Stored, StoredObject, Unwritten},
 };
 use garrison_api::{
     Status,
@@ -12,6 +12,7 @@ use garrison_api::{
         definition::{CLEANUP, Definition},
     },
     prepare::{self, DeleteOptions, Deletion},
+    resource,
 };
 use garrison_store::{Range, Scope};
 use jiff::Timestamp;
@@ -82,6 +83,10 @@ async fn put(server: &Server, old: &Stored, object: &Value) -> Result<(), Unwrit
 
 /// Deletes all instances, and waits for those that somebody's finalizers hold.
 async fn empty(server: &Server, name: &str) -> Result<(), Unwritten> {
+    // Objects of a kind that is built in belong to no definition, whatever it is called.
+    if resource::resources().iter().any(|row| storage::collection(row) == name) {
+        return Ok(());
+    }
     // The collection of a kind is called as its definition.
     let prefix = format!("{name}/");
     loop {
@@ -115,7 +120,7 @@ async fn delete(server: &Server, entry: &Stored) -> Result<(), Unwritten> {
 
 #[cfg(test)]
 mod tests {
-    use crate::storage;
+    use super::storage;
 
     #[test]
     fn a_definition_and_its_collection_have_one_name() {
