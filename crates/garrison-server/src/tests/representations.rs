@@ -167,7 +167,7 @@ async fn every_kind_has_tables_and_metadata() {
             assert_eq!(partial.items.len(), metadata["items"].as_array().unwrap().len(), "{line}");
         }
         let (code, _, bytes) = text(&cluster, &line, &[("accept", PROTOBUF)], "").await;
-        assert!(code == 200 && bytes.starts_with(b"k8s\0"), "{line}");
+        assert!(!row.has_messages() || code == 200 && bytes.starts_with(b"k8s\0"), "{line}");
         assert_eq!(yaml(&cluster, &line, YAML, "").await.1["kind"], format!("{}List", row.kind));
     }
 }

@@ -110,7 +110,8 @@ async fn a_definition_takes_its_instances_along() {
     assert_eq!(refused["message"], "create not allowed while custom resource definition is terminating");
     cluster.check(&format!("PATCH {WIDGETS}/held"), json!({"metadata": {"finalizers": null}}), 200).await;
     followed.until(&format!("{DEFINITIONS}/widgets.example.com"), |found| found["code"] == 404).await;
-    followed.until(WIDGETS, |found| found["code"] == 404).await;
+    // Nobody knows the group any more.
+    followed.until(WIDGETS, |found| found == "404 page not found\n").await;
     let told = timeout(PATIENCE, watch.into_body().collect()).await.expect("the watch ends").unwrap().to_bytes();
     assert_eq!(String::from_utf8_lossy(&told).matches("\"DELETED\"").count(), 3);
     // A new one of that name begins anew.
