@@ -41,7 +41,8 @@ pub fn page() -> String {
         let _ = writeln!(page, "| {version} | {plurals} | {why} |");
     }
     page.push_str(
-        "\nOlder (beta and alpha) versions of served kinds are not served either, unless the tables above name them.\n",
+        "\nKinds that CustomResourceDefinitions describe come on top ([custom-resources.md](custom-resources.md)).\n\
+         Older (beta and alpha) versions of served kinds are not served either, unless the tables above name them.\n",
     );
     page
 }
@@ -49,8 +50,8 @@ pub fn page() -> String {
 const REPRESENTATIONS: &str = "\
 | of | by |
 |---|---|
-| objects and lists | JSON, YAML, `application/vnd.kubernetes.protobuf` (custom resources: JSON and YAML) |
-| tables, as `kubectl get` prints them | `;as=Table;g=meta.k8s.io;v=v1` or `v1beta1`, JSON and YAML; lists, objects and watches |
+| objects and lists | JSON, YAML, `application/vnd.kubernetes.protobuf`; custom objects JSON and YAML |
+| tables, as `kubectl get` prints them | `;as=Table;g=meta.k8s.io;v=v1` or `v1beta1`, JSON and YAML; lists, objects and watches (JSON) |
 | metadata alone | `;as=PartialObjectMetadata` and `;as=PartialObjectMetadataList`, JSON, YAML and protobuf |
 | watches | a stream of JSON or protobuf frames, or messages of a WebSocket |
 | bodies | JSON, YAML, protobuf; patches: JSON patch, merge patch, strategic merge patch, server-side apply |
