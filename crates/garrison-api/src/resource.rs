@@ -78,9 +78,9 @@ impl Resource {
         self.custom.map_or_else(|| format!("{}List", self.kind), |slot| slot.list_kind().to_owned())
     }
 
-    /// Whether protobuf has messages for it. Custom kinds have none; those of definitions, which hold JSON, are not known here.
+    /// Whether protobuf has messages for it. Custom kinds have none.
     pub fn has_messages(&self) -> bool {
-        self.custom.is_none() && self.group != "apiextensions.k8s.io"
+        self.custom.is_none()
     }
 
     /// The subresource of that name.
