@@ -70,7 +70,7 @@ impl Resource {
 
     /// The row under which objects of this one are kept, if it is not this one.
     pub fn kept_as(&self) -> Option<&'static Self> {
-        crate::event::is_new_face(self).then(|| find("", "v1", "events")).flatten()
+        crate::face::kept_as(self)
     }
 
     /// The kind of a list of its objects.
