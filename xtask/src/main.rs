@@ -55,6 +55,7 @@ fn definitions() -> Map<String, Value> {
         admissionregistration::v1::ValidatingAdmissionPolicyBinding,
         admissionregistration::v1::ValidatingWebhookConfiguration,
         apiregistration::v1::APIService,
+        autoscaling::v1::HorizontalPodAutoscaler,
         autoscaling::v2::HorizontalPodAutoscaler,
         apiextensions::CustomResourceDefinition,
         batch::v1::CronJob,
@@ -127,8 +128,11 @@ fn definitions() -> Map<String, Value> {
 /// One type: its description and fields, or what kind of scalar it is.
 fn type_of(name: &str, schema: &Value, markers: &markers::Markers) -> Value {
     let description = schema["description"].clone();
-    let Some(properties) = schema["properties"].as_object() else {
-        return json!({"description": description, "scalar": scalar(name)});
+    let none = Map::new();
+    let properties = match schema["properties"].as_object() {
+        Some(properties) => properties,
+        None if name.ends_with(".CustomResourceSubresourceStatus") => &none,
+        None => return json!({"description": description, "scalar": scalar(name)}),
     };
     let known = markers::of(markers, name);
     let visible: BTreeSet<String> = properties.keys().map(|name| normal(name)).collect();
@@ -199,7 +203,9 @@ fn scalar(name: &str) -> &'static str {
         "IntOrString" => "intOrString",
         "Time" => "time",
         "MicroTime" => "microTime",
-        "JSONSchemaPropsOrArray" | "JSONSchemaPropsOrBool" | "JSONSchemaPropsOrStringArray" => "schema",
+        "JSONSchemaPropsOrArray" => "schemaOrArray",
+        "JSONSchemaPropsOrBool" => "schemaOrBool",
+        "JSONSchemaPropsOrStringArray" => "schemaOrStringArray",
         _ => "any",
     }
 }

@@ -20,9 +20,12 @@ pub(crate) const ITSELF: &str = "";
 pub(crate) fn read() -> Result<Markers> {
     let source = source_directory()?;
     let mut found = Markers::new();
-    for (module, prefix) in
-        [("api", "io.k8s.api"), ("apimachinery", "io.k8s.apimachinery"), ("kube_aggregator", "io.k8s.kube-aggregator")]
-    {
+    for (module, prefix) in [
+        ("api", "io.k8s.api"),
+        ("apiextensions_apiserver", "io.k8s.apiextensions-apiserver"),
+        ("apimachinery", "io.k8s.apimachinery"),
+        ("kube_aggregator", "io.k8s.kube-aggregator"),
+    ] {
         walk(&source.join(module), prefix, &mut found)?;
     }
     Ok(found)

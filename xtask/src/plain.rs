@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-/// Plain wherever they occur, but for [`POINTERS`].
+/// Plain wherever they occur, but for [`POINTERS`]; where other types have a pointer of that name, with their type.
 const PLAIN: &[&str] = &[
     "active",
     "authenticated",
@@ -15,9 +15,13 @@ const PLAIN: &[&str] = &[
     "clusterScope",
     "code",
     "count",
+    "CustomResourceColumnDefinition.priority",
     "currentReplicas",
     "denied",
+    "deprecated",
     "deprecatedCount",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
     "failed",
     "failureThreshold",
     "fullyLabeledReplicas",
@@ -32,6 +36,7 @@ const PLAIN: &[&str] = &[
     "insecureSkipTLSVerify",
     "minReadySeconds",
     "nodePort",
+    "nullable",
     "number",
     "numberAvailable",
     "numberUnavailable",
@@ -39,6 +44,7 @@ const PLAIN: &[&str] = &[
     "partition",
     "paused",
     "periodSeconds",
+    "preserveUnknownFields",
     "publishNotReadyAddresses",
     "readOnly",
     "readyReplicas",
@@ -55,9 +61,12 @@ const PLAIN: &[&str] = &[
     "timeoutSeconds",
     "tty",
     "unavailableReplicas",
+    "uniqueItems",
     "unschedulable",
     "updatedNumberScheduled",
     "updatedReplicas",
+    "x-kubernetes-embedded-resource",
+    "x-kubernetes-int-or-string",
 ];
 
 /// Of those names, the fields that are pointers after all, or that JSON always has.
@@ -81,5 +90,7 @@ pub(crate) fn is_plain(type_name: &str, field: &str, described: &Value) -> bool 
     let scalar = matches!(described["type"].as_str(), Some("int32" | "int64" | "bool"))
         && described["list"].is_null()
         && described["map"].is_null();
-    scalar && PLAIN.contains(&field) && !POINTERS.contains(&format!("{short}.{field}").as_str())
+    let full = format!("{short}.{field}");
+    let is_in = |list: &[&str], name: &str| list.contains(&name);
+    scalar && (is_in(PLAIN, field) || is_in(PLAIN, &full)) && !is_in(POINTERS, &full)
 }

@@ -71,7 +71,7 @@ mod tests {
     fn each_version_of_a_group_is_listed_once_and_ranked() {
         let own = own();
         let names: Vec<&str> = own.iter().filter_map(|service| service["metadata"]["name"].as_str()).collect();
-        for name in ["v1.", "v1.apps", "v2.autoscaling", "v1.resource.k8s.io"] {
+        for name in ["v1.", "v1.apps", "v1.autoscaling", "v2.autoscaling", "v1.resource.k8s.io"] {
             assert_eq!(names.iter().filter(|one| **one == name).count(), 1, "{name}");
         }
         assert!(!names.contains(&"v1.apiregistration.k8s.io"));

@@ -1,7 +1,10 @@
 //! Discovery documents, legacy and aggregated, made from the rows that are served.
 
+use crate::custom::Slot;
 use crate::resource::{Resource, Subresource};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// Version of the aggregated form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +73,22 @@ pub fn resource_list(rows: &[&'static Resource], group: &str, version: &str) -> 
         if !row.categories.is_empty() {
             entry["categories"] = json!(row.categories);
         }
+        if row.is_stored() {
+            entry["storageVersionHash"] = storage_version_hash(row).into();
+        }
         list.push(entry);
         list.extend(row.subresources.iter().map(|sub| subresource_entry(row, sub)));
     }
     Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list}))
+}
+
+/// Tells clients whether objects are kept in another version than before.
+fn storage_version_hash(row: &Resource) -> String {
+    let kept = row.kept_as().unwrap_or(row);
+    let custom = row.custom.and_then(Slot::version);
+    let version = custom.as_ref().map_or(kept.version, |version| &version.storage);
+    let digest = Sha256::digest(format!("{}/{version}/{}", kept.group, kept.kind));
+    STANDARD.encode(&digest[..8])
 }
 
 fn subresource_entry(row: &Resource, sub: &Subresource) -> Value {
@@ -169,6 +184,7 @@ mod tests {
         apps/v1 deployments deployment namespace deploy all scale,status -
         apps/v1 replicasets replicaset namespace rs all scale,status -
         apps/v1 statefulsets statefulset namespace sts all scale,status -
+        autoscaling/v1 horizontalpodautoscalers horizontalpodautoscaler namespace hpa all status -
         autoscaling/v2 horizontalpodautoscalers horizontalpodautoscaler namespace hpa all status -
         batch/v1 cronjobs cronjob namespace cj all status -
         batch/v1 jobs job namespace - all status status.successful
@@ -229,6 +245,25 @@ mod tests {
             assert_eq!(format!("{version} {plural} {} {scope} {names} {subresources} {fields}", row.singular), line);
             assert_eq!(row.singular, row.kind.to_lowercase(), "{plural}");
             assert_eq!(row.verbs.len(), 8, "{plural}");
+        }
+    }
+
+    /// The hashes that upstream shows.
+    #[test]
+    fn storage_versions_are_hashed_as_upstream() {
+        for (group, version, plural, wanted) in [
+            ("", "v1", "pods", json!("xPOwRZ+Yhw8=")),
+            ("", "v1", "events", json!("r2yiGXH7wu8=")),
+            ("events.k8s.io", "v1", "events", json!("r2yiGXH7wu8=")),
+            ("apps", "v1", "daemonsets", json!("dd7pWHUlMKQ=")),
+            ("apps", "v1", "daemonsets/status", Value::Null),
+            ("autoscaling", "v1", "horizontalpodautoscalers", json!("qwQve8ut294=")),
+            ("autoscaling", "v2", "horizontalpodautoscalers", json!("qwQve8ut294=")),
+            ("authorization.k8s.io", "v1", "subjectaccessreviews", Value::Null),
+        ] {
+            let list = resource_list(&rows(), group, version).expect("is served");
+            let entry = list["resources"].as_array().expect("a list").iter().find(|entry| entry["name"] == plural);
+            assert_eq!(entry.expect("is listed")["storageVersionHash"], wanted, "{group} {plural}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! knows no tag of are those that upstream's messages do not have.
 
 mod discovery;
+mod json_schema;
 mod wire;
 mod yaml;
 
@@ -178,8 +179,9 @@ fn one(out: &mut Writer, tag: u32, described: &Field, value: &Value) {
 /// Messages that JSON writes as one value.
 fn special(out: &mut Writer, scalar: Scalar, value: &Value) {
     match (scalar, value) {
-        (Scalar::Any | Scalar::Schema, Value::Null) => {}
-        (Scalar::Any | Scalar::Schema, _) => out.bytes(1, value.to_string().as_bytes()),
+        (Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStringArray, _) => json_schema::write(out, scalar, value),
+        (Scalar::Any, Value::Null) => {}
+        (Scalar::Any, _) => out.bytes(1, value.to_string().as_bytes()),
         (Scalar::Quantity, Value::String(text)) => out.bytes(1, text.as_bytes()),
         (Scalar::IntOrString, _) => {
             out.number(1, value.is_string().into());

@@ -9,6 +9,7 @@
 //! - [`prepare`]: the one way to a storable object: default, reset what a caller may not set, validate, generation.
 //! - [`apply`]: server-side apply, and who owns which field.
 //! - [`event`]: events in the two versions of which each is the other's.
+//! - [`face`]: kinds that are served in two versions and kept in one.
 //! - [`patch`]: JSON patch, merge patch, strategic merge patch.
 //! - [`selector`]: label and field selectors.
 //! - [`access`]: roles and bindings, and what they allow.
@@ -27,6 +28,7 @@ pub mod defaults;
 pub mod discovery;
 pub mod encode;
 pub mod event;
+pub mod face;
 pub mod names;
 pub mod openapi;
 pub mod patch;

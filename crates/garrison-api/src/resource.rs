@@ -70,7 +70,7 @@ impl Resource {
 
     /// The row under which objects of this one are kept, if it is not this one.
     pub fn kept_as(&self) -> Option<&'static Self> {
-        crate::event::is_new_face(self).then(|| find("", "v1", "events")).flatten()
+        crate::face::kept_as(self)
     }
 
     /// The kind of a list of its objects.
@@ -78,9 +78,9 @@ impl Resource {
         self.custom.map_or_else(|| format!("{}List", self.kind), |slot| slot.list_kind().to_owned())
     }
 
-    /// Whether protobuf has messages for it. Custom kinds have none; those of definitions, which hold JSON, are not known here.
+    /// Whether protobuf has messages for it. Custom kinds have none.
     pub fn has_messages(&self) -> bool {
-        self.custom.is_none() && self.group != "apiextensions.k8s.io"
+        self.custom.is_none()
     }
 
     /// The subresource of that name.

@@ -44,8 +44,9 @@ pub enum Scalar {
     Time,
     MicroTime,
     Any,
-    /// A schema, or a boolean or a list in the place of one.
-    Schema,
+    SchemaOrArray,
+    SchemaOrBool,
+    SchemaOrStringArray,
 }
 
 /// One field of a [`Type`].
@@ -115,6 +116,9 @@ impl Field {
 
 /// The package of CustomResourceDefinitions, which is none of the other kinds'.
 const DEFINITIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions";
+
+/// The type of JSON schemas in definitions.
+pub(crate) const JSON_SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
 
 /// All types by full name, such as `io.k8s.api.core.v1.Pod`.
 ///

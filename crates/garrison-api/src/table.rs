@@ -46,7 +46,7 @@ pub fn row(resource: &Resource, object: &Value, include: IncludeObject, now: Tim
         None => match resource.kept_as() {
             None => cells(resource.kind, object, now),
             // The columns are read from the fields as they are kept.
-            Some(_) => cells(resource.kind, &crate::event::kept(resource, object.clone()), now),
+            Some(_) => cells(resource.kind, &crate::face::kept(resource, object.clone()), now),
         },
         Some(slot) => columns::cells(slot.version().as_ref().map_or(&[], |version| &version.columns), object, now),
     };

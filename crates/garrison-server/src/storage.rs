@@ -200,7 +200,7 @@ fn too_large(revision: Revision, current: Revision) -> Status {
     Status::timeout(message, 1).with_cause("ResourceVersionTooLarge", "Too large resource version", "")
 }
 
-/// The collection of a kind: its plural, qualified by its group. Versions of a group share it, and so do the faces of events.
+/// The collection of a kind: its plural, qualified by its group. Versions of a group share it, and so do the faces of a kind.
 pub(crate) fn collection(resource: &Resource) -> String {
     let resource = resource.kept_as().unwrap_or(resource);
     match resource.group {

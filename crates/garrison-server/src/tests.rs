@@ -3,6 +3,7 @@
 mod access;
 mod admission;
 mod applying;
+mod autoscalers;
 mod client;
 mod companions;
 mod custom;

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use garrison_api::{
     Status,
     apply::same_but_times,
-    decode, event, patch,
+    decode, face, patch,
     prepare::{self, Prepared},
     status_error::Cause,
 };
@@ -57,7 +57,7 @@ pub(crate) async fn create(server: &Server, call: &Call, target: &Target, body: 
     let options = WriteOptions::parse(&call.query)?;
     let resource = target.resource();
     let decoded = decode::object(resource, content_type(call), body, options.validation)?;
-    let object = event::kept(resource, decoded.object);
+    let object = face::kept(resource, decoded.object);
     let mut written = create_object(server, call, target, object, options.dry_run).await?;
     written.warnings.splice(0..0, decoded.warnings);
     Ok(answer(StatusCode::CREATED, form, target, &written))
@@ -134,7 +134,7 @@ pub(crate) async fn update(server: &Server, call: &Call, target: &Target, body: 
         return Err(Status::invalid(resource.group, resource.kind, target.name()?, vec![cause]));
     }
     let propose = |_: &Stored| {
-        let object = event::kept(resource, decoded.object.clone());
+        let object = face::kept(resource, decoded.object.clone());
         Ok(Proposal { object, warnings: decoded.warnings.clone() })
     };
     let written = modify(server, call, target, options.dry_run, propose).await?;
@@ -159,13 +159,13 @@ pub(crate) async fn patch(server: &Server, call: &Call, target: &Target, body: &
         }
         let patched = patch::apply_to(resource, &current, media_type, body)?;
         if patched == current {
-            return Ok(Proposal { object: event::kept(resource, patched), warnings: Vec::new() });
+            return Ok(Proposal { object: face::kept(resource, patched), warnings: Vec::new() });
         }
         // What the patch brought in is held to the same rules as a body.
         let bytes = serde_json::to_vec(&patched).map_err(Status::internal)?;
         let decoded = decode::object(resource, JSON, &bytes, options.validation)?;
         check_name(target, &decoded.object)?;
-        Ok(Proposal { object: event::kept(resource, decoded.object), warnings: decoded.warnings })
+        Ok(Proposal { object: face::kept(resource, decoded.object), warnings: decoded.warnings })
     };
     let written = modify(server, call, target, options.dry_run, propose).await?;
     Ok(answer(StatusCode::OK, form, target, &written))

@@ -3,7 +3,7 @@
 
 use super::path::Path;
 use super::scalar;
-use crate::schema::{Field, Scalar, Type, graph};
+use crate::schema::{Field, JSON_SCHEMA, Scalar, Type, graph};
 use serde_json::{Map, Value, json};
 
 /// Why a value is refused, for a person.
@@ -100,7 +100,9 @@ impl Walk {
     fn one(&mut self, field: &Field, value: &mut Value, place: &Place<'_>) -> Result<(), Fault> {
         if let Some(described) = field.referred() {
             return match (described.scalar, value) {
-                (Some(Scalar::Schema), value) => self.schema(value, place),
+                (Some(kind @ (Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStringArray)), value) => {
+                    self.schema(kind, value, place)
+                }
                 (Some(kind), value) => scalar::check(kind, value, place),
                 (None, Value::Object(map)) => self.object(&field.type_name, described, map, place.path),
                 (None, other) => place.wrong(other, &go_name(&field.type_name)),
@@ -122,11 +124,30 @@ impl Walk {
 
 impl Walk {
     /// A schema, or what may stand in the place of one.
-    fn schema(&mut self, value: &mut Value, place: &Place<'_>) -> Result<(), Fault> {
-        const SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
-        match (graph().get(SCHEMA), value) {
-            (Some(described), Value::Object(map)) => self.object(SCHEMA, described, map, place.path),
-            (_, Value::Bool(_) | Value::Array(_)) => Ok(()),
+    fn schema(&mut self, kind: Scalar, value: &mut Value, place: &Place<'_>) -> Result<(), Fault> {
+        match (kind, value) {
+            (_, whole @ Value::Object(_)) => self.whole_schema(whole, place),
+            (Scalar::SchemaOrBool, Value::Bool(_)) => Ok(()),
+            (Scalar::SchemaOrBool, _) => Err("boolean or JSON schema expected".into()),
+            (Scalar::SchemaOrArray, Value::Array(list)) => list.iter_mut().enumerate().try_for_each(|(index, value)| {
+                let path = Path::Element(place.path, index);
+                self.whole_schema(value, &Place { path: &path, ..*place })
+            }),
+            (_, Value::Array(list)) => match list.iter().find(|value| !value.is_string()) {
+                Some(other) => place.wrong(other, "string"),
+                None => Ok(()),
+            },
+            // Go passes over what is neither, and has nothing in its place.
+            (_, other) => {
+                *other = Value::Null;
+                Ok(())
+            }
+        }
+    }
+
+    fn whole_schema(&mut self, value: &mut Value, place: &Place<'_>) -> Result<(), Fault> {
+        match (graph().get(JSON_SCHEMA), value) {
+            (Some(described), Value::Object(map)) => self.object(JSON_SCHEMA, described, map, place.path),
             (_, other) => place.wrong(other, "v1.JSONSchemaProps"),
         }
     }

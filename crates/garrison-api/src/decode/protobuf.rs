@@ -2,6 +2,7 @@
 //!
 //! The envelope is `k8s\0` and `runtime.Unknown{typeMeta = 1, raw = 2}`; `raw` holds the object's message.
 
+mod json_schema;
 mod wire;
 
 use super::scalar;
@@ -13,6 +14,9 @@ use wire::{Reader, Wire};
 const MAGIC: &[u8] = b"k8s\0";
 /// Messages nest a few dozen deep at most (JSON schema properties); a hostile body must not exhaust the stack.
 const DEEPEST: usize = 64;
+
+/// What is stored must be readable as JSON, also where JSON lies in a message.
+const DEEPEST_JSON: usize = 127;
 
 /// Why a body is no protobuf of ours.
 pub(super) type Result<T> = std::result::Result<T, &'static str>;
@@ -43,9 +47,22 @@ fn envelope(body: &[u8]) -> Result<Value> {
     }
     let described = schema::of_kind(&api_version, &kind).ok_or("its kind is not known here")?;
     let mut object = message(described, raw, 0)?;
+    if levels(&object) > DEEPEST_JSON {
+        return Err("it is nested too deep");
+    }
     object["apiVersion"] = api_version.into();
     object["kind"] = kind.into();
     Ok(object)
+}
+
+/// How deep a value nests.
+fn levels(value: &Value) -> usize {
+    let within = match value {
+        Value::Array(list) => list.iter().map(levels).max(),
+        Value::Object(map) => map.values().map(levels).max(),
+        _ => return 0,
+    };
+    1 + within.unwrap_or(0)
 }
 
 fn message(described: &Type, bytes: &[u8], depth: usize) -> Result<Value> {
@@ -133,6 +150,9 @@ fn one(field: &Field, value: &Wire<'_>, depth: usize) -> Result<Value> {
     if let Some(described) = field.referred() {
         return match described.scalar {
             None => message(described, value.bytes()?, depth + 1),
+            Some(scalar @ (Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStringArray)) => {
+                json_schema::read(scalar, value.bytes()?, depth)
+            }
             Some(scalar) => special(scalar, value.bytes()?),
         };
     }
@@ -167,9 +187,8 @@ fn special(scalar: Scalar, bytes: &[u8]) -> Result<Value> {
             .into()),
         Scalar::IntOrString if first == 1 => Ok(text.unwrap_or_default().into()),
         Scalar::IntOrString => Ok(second.into()),
-        Scalar::Any | Scalar::Schema => {
-            serde_json::from_slice(raw.unwrap_or(b"null")).map_err(|_| "an embedded object is no JSON")
-        }
+        Scalar::Any => serde_json::from_slice(raw.unwrap_or(b"null")).map_err(|_| "an embedded object is no JSON"),
+        Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStringArray => json_schema::read(scalar, bytes, 0),
         Scalar::Time | Scalar::MicroTime if bytes.is_empty() => Ok(Value::Null),
         Scalar::Time | Scalar::MicroTime => {
             let nanos = i32::try_from(second).map_err(|_| "a time is out of range")?;

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Holds a value to its grammar. Times are brought to UTC in upstream's form, amounts become strings.
 pub(super) fn check(scalar: Scalar, value: &mut Value, place: &Place<'_>) -> Result<(), Fault> {
     match scalar {
-        Scalar::Any | Scalar::Schema => Ok(()),
+        Scalar::Any | Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStringArray => Ok(()),
         Scalar::IntOrString if value.is_string() || value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) => Ok(()),
         Scalar::IntOrString => place.wrong(value, "intstr.IntOrString"),
         Scalar::Quantity => {

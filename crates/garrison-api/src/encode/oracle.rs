@@ -6,6 +6,7 @@ use k8s_pb::api::{
     admissionregistration, apps, authentication, authorization, autoscaling, batch, certificates, coordination, core, discovery,
     events, flowcontrol, networking, node, policy, rbac, resource, scheduling, storage,
 };
+use k8s_pb::apiextensions_apiserver::pkg::apis::apiextensions;
 use k8s_pb::apimachinery::pkg::{apis::meta, runtime::Unknown};
 use k8s_pb::kube_aggregator::pkg::apis::apiregistration;
 use proptest::prelude::*;
@@ -29,10 +30,10 @@ fn again<M: Message + Default>(message: &[u8]) -> Result<Vec<u8>, DecodeError> {
 fn through(version: &str, kind: &str, message: &[u8]) -> Result<Vec<u8>, DecodeError> {
     macro_rules! read_as {
         ($($group:ident { $($kind:ident)* })*) => {
-            match (version.split_once('/').map_or("core", |(group, _)| group), kind) {
+            match (version.split_once('/').map_or("core", |(group, _)| group.trim_end_matches(".k8s.io")), kind) {
                 (_, "DeleteOptions") => again::<meta::v1::DeleteOptions>(message),
                 (_, "Status") => again::<meta::v1::Status>(message),
-                ("autoscaling", "HorizontalPodAutoscaler") => again::<autoscaling::v2::HorizontalPodAutoscaler>(message),
+                ("autoscaling", "HorizontalPodAutoscaler") if version == "autoscaling/v2" => again::<autoscaling::v2::HorizontalPodAutoscaler>(message),
                 // The same messages, which were promoted as they are.
                 (_, "MutatingAdmissionPolicy") => again::<admissionregistration::v1beta1::MutatingAdmissionPolicy>(message),
                 (_, "MutatingAdmissionPolicyBinding") => {
@@ -52,11 +53,12 @@ fn through(version: &str, kind: &str, message: &[u8]) -> Result<Vec<u8>, DecodeE
             MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding
             ValidatingWebhookConfiguration
         }
+        apiextensions { CustomResourceDefinition }
         apiregistration { APIService }
         apps { ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet }
         authentication { SelfSubjectReview TokenRequest TokenReview }
         authorization { LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview }
-        autoscaling { Scale }
+        autoscaling { HorizontalPodAutoscaler Scale }
         batch { CronJob Job }
         certificates { CertificateSigningRequest }
         coordination { Lease }

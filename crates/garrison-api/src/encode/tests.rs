@@ -9,13 +9,12 @@ pub(super) fn kinds() -> Vec<(String, String, &'static Type)> {
         let untagged = |name: &str| described.fields.get(name).is_some_and(|field| field.tag.is_none());
         untagged("apiVersion") && untagged("kind")
     };
-    // Definitions of custom kinds hold JSON, and have no messages here.
-    let has_messages = |name: &str| !name.contains("apiextensions");
-    let kinds = schema::graph().iter().filter(|(name, described)| has_messages(name) && is_kind(described));
+    let kinds = schema::graph().iter().filter(|(_, described)| is_kind(described));
     let kinds = kinds.map(|(name, described)| {
         let parts: Vec<&str> = name.rsplitn(4, '.').collect();
         let version = match parts[2] {
             "core" | "meta" => parts[1].to_owned(),
+            "apiextensions" => format!("apiextensions.k8s.io/{}", parts[1]),
             group => format!("{group}/{}", parts[1]),
         };
         (version, parts[0].to_owned(), described)
@@ -90,9 +89,8 @@ impl Maker {
                 Some(Scalar::IntOrString) => self.choice(&[json!(0), json!(-7), json!("50%"), json!("http")]),
                 Some(Scalar::Time) => self.time(),
                 Some(Scalar::MicroTime) => self.choice(&["2024-02-29T23:59:59.000123Z", "1969-12-31T23:59:58.500000Z"]).into(),
-                Some(Scalar::Any | Scalar::Schema) => {
-                    self.choice(&[json!({"f:a": {"x": [1, null, "é"]}}), json!({}), json!("text")])
-                }
+                Some(Scalar::Any) => self.choice(&[json!({"f:a": {"x": [1, null, "é"]}}), json!({}), json!("text")]),
+                Some(scalar) => self.in_place_of_schema(scalar, depth + 1),
             };
         }
         match field.type_name.as_str() {
@@ -107,6 +105,16 @@ impl Maker {
             "double" => 0.5.into(),
             "time" => self.time(),
             other => panic!("{other} has no random value"),
+        }
+    }
+
+    fn in_place_of_schema(&mut self, scalar: Scalar, depth: u32) -> Value {
+        let schema = &schema::graph()[schema::JSON_SCHEMA];
+        match (self.below(2), scalar) {
+            (0, _) => self.message(schema, depth),
+            (_, Scalar::SchemaOrBool) => (self.below(2) == 0).into(),
+            (_, Scalar::SchemaOrArray) => (0..=self.below(2)).map(|_| self.message(schema, depth)).collect(),
+            _ => json!(["a", "b"]),
         }
     }
 

@@ -75,7 +75,10 @@ fn component(described: &Type, row: Option<&Resource>, dialect: Dialect) -> Valu
             json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]})
         }
         (Some(Scalar::Time | Scalar::MicroTime), _) => json!({"type": "string", "format": "date-time"}),
-        (Some(Scalar::Any | Scalar::Schema), _) => json!({"type": "object"}),
+        (Some(Scalar::Any | Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStringArray), _) => {
+            json!({"type": "object"})
+        }
+        (None, _) if described.fields.is_empty() => json!({"type": "object"}),
         (None, _) => {
             let fields: Map<String, Value> =
                 described.fields.iter().map(|(name, field)| (name.clone(), property(field, dialect))).collect();

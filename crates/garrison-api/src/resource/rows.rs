@@ -37,6 +37,7 @@ const SCALE: Subresource = sub("scale", "autoscaling/v1", "Scale", STATUS);
 /// Of the kinds that say who may do what.
 const ACCESS: Resource = Resource { group: "rbac.authorization.k8s.io", ..BASE };
 const NO_ENDPOINTS: &str = "endpoints are stored, nothing sends traffic to them";
+const NO_SCALING: &str = "pod autoscalers are stored, nothing is scaled by them";
 const NO_VOLUME: &str = "persistent volumes and claims are stored, nothing binds, provisions or mounts them";
 
 /// Of the kinds around storage drivers.
@@ -323,7 +324,20 @@ pub(super) const ROWS: &[Resource] = &[
         categories: &["all"],
         subresources: &[sub("status", "", "HorizontalPodAutoscaler", STATUS)],
         has_status: true,
-        stored_only: "pod autoscalers are stored, nothing is scaled by them",
+        stored_only: NO_SCALING,
+        ..BASE
+    },
+    Resource {
+        group: "autoscaling",
+        version: "v1",
+        kind: "HorizontalPodAutoscaler",
+        plural: "horizontalpodautoscalers",
+        singular: "horizontalpodautoscaler",
+        short_names: &["hpa"],
+        categories: &["all"],
+        subresources: &[sub("status", "", "HorizontalPodAutoscaler", STATUS)],
+        has_status: true,
+        stored_only: NO_SCALING,
         ..BASE
     },
     Resource {

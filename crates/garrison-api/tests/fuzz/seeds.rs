@@ -49,7 +49,9 @@ fn one(field: &'static Field, depth: usize) -> Value {
             Some(Scalar::IntOrString) => "10%".into(),
             Some(Scalar::Time) => "2026-01-02T03:04:05Z".into(),
             Some(Scalar::MicroTime) => "2026-01-02T03:04:05.000006Z".into(),
-            Some(Scalar::Schema) => json!({"type": "object", "properties": {"a": {"type": "string", "default": "b"}}}),
+            Some(Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStringArray) => {
+                json!({"type": "object", "properties": {"a": {"type": "string", "default": "b"}}})
+            }
             Some(Scalar::Any) => json!({"any": [1, null]}),
         },
         (None, "bytes") => "AP8=".into(),

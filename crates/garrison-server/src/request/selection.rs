@@ -3,7 +3,7 @@
 use super::Target;
 use crate::storage::{self, StoredObject};
 use garrison_api::{
-    Resource, Status, event,
+    Resource, Status, face,
     selector::{Fields, Labels},
 };
 use garrison_store::{Entry, Scope};
@@ -23,7 +23,8 @@ impl Selection {
         let resource = target.resource();
         let labels = labels.map(Labels::parse).transpose()?.unwrap_or_default();
         let fields = fields.map(|text| Fields::parse(resource, text)).transpose()?.unwrap_or_default();
-        let fields = if resource.kept_as().is_some() { fields.renamed(event::kept_label) } else { fields };
+        let fields =
+            if resource.kept_as().is_some() { fields.renamed(|label| face::kept_label(resource, label)) } else { fields };
         // Only the old paths of watches name one object.
         let fields = match &target.name {
             Some(name) if target.watch => fields.and_equal("metadata.name", name),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use garrison_api::{
     Resource,
     custom::{Rows, Shape, Slot},
-    encode, event, resource,
+    encode, face, resource,
 };
 use garrison_store::{Record, Revision};
 use parking_lot::Mutex;
@@ -97,7 +97,7 @@ impl StoredObject {
         }
         let shown = self.shown();
         let revision = shown["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok());
-        let seen = Self::made(resource, &event::shown(resource, shown)).expect("it has the metadata of what is kept");
+        let seen = Self::made(resource, &face::shown(resource, shown)).expect("it has the metadata of what is kept");
         Cow::Owned(revision.map_or_else(|| seen.clone(), |revision| seen.stamped(revision)))
     }
 

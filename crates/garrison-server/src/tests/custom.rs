@@ -175,7 +175,6 @@ async fn they_are_shown_in_every_form_but_whole_in_protobuf() {
     assert_eq!(cluster.send(&format!("GET {WIDGETS}"), &metadata, "").await.status(), 200);
     let whole = [("accept", "application/vnd.kubernetes.protobuf")];
     assert_eq!(cluster.send(&format!("GET {WIDGETS}"), &whole, "").await.status(), 406);
-    assert_eq!(cluster.send(&format!("GET {DEFINITIONS}"), &whole, "").await.status(), 406);
     let either = [("accept", "application/vnd.kubernetes.protobuf,application/json")];
     assert_eq!(read(cluster.send(&format!("GET {WIDGETS}/a"), &either, "").await).await.1["kind"], "Widget");
     let list = cluster.check(&format!("GET {WIDGETS}?fieldSelector=spec.color%3Dblue"), Value::Null, 200).await;

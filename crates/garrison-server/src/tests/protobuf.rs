@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ACCEPT: (&str, &str) = ("accept", "application/vnd.kubernetes.protobuf,application/json");
 
 /// Code and body of an answer that must be in protobuf.
-async fn read(response: Response<Body>) -> (u16, Vec<u8>) {
+pub(super) async fn read(response: Response<Body>) -> (u16, Vec<u8>) {
     assert_eq!(response.headers()["content-type"], PROTOBUF);
     let code = response.status().as_u16();
     (code, response.into_body().collect().await.unwrap().to_bytes().into())
@@ -36,7 +36,7 @@ async fn read(response: Response<Body>) -> (u16, Vec<u8>) {
 
 /// The object of a body, which must say this version and kind.
 #[track_caller]
-fn open<M: Message + Default>(body: &[u8], version: &str, kind: &str) -> M {
+pub(super) fn open<M: Message + Default>(body: &[u8], version: &str, kind: &str) -> M {
     let unknown = Unknown::decode(body.strip_prefix(b"k8s\0").expect("the body begins with its mark")).unwrap();
     let said = unknown.type_meta.unwrap();
     assert_eq!((said.api_version.as_deref(), said.kind.as_deref()), (Some(version), Some(kind)));

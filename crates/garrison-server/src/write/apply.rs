@@ -19,7 +19,7 @@ use garrison_api::{
     Resource, Status,
     apply::{self, Applied, Live},
     decode::{self, Decoded, FieldValidation},
-    event,
+    face,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ impl<'a> Configuration<'a> {
         if (&decoded.object["apiVersion"], &decoded.object["kind"]) != (&json!(api_version), &json!(kind)) {
             return Err(Status::bad_request(format!("invalid object type: {}", apply::kind_text(&decoded.object))));
         }
-        let decoded = Decoded { object: event::kept(target.resource(), decoded.object), ..decoded };
+        let decoded = Decoded { object: face::kept(target.resource(), decoded.object), ..decoded };
         Ok(Self { decoded, writer, body, force: call.query.flag("force"), resource: target.resource() })
     }
 

@@ -139,6 +139,17 @@ fn workloads() -> Vec<Case> {
         ("apps", "v1", "statefulsets", json!({"spec": spec, "status": counts}), "x|1/3|60s|c|i", "x|0/0|60s||"),
         (
             "autoscaling",
+            "v1",
+            "horizontalpodautoscalers",
+            json!({
+                "spec": {"maxReplicas": 9, "minReplicas": 2, "scaleTargetRef": {"kind": "Deployment", "name": "d"},
+                    "targetCPUUtilizationPercentage": 80},
+                "status": {"currentReplicas": 4, "currentCPUUtilizationPercentage": 40}}),
+            "x|Deployment/d|cpu: 40%/80%|2|9|4|60s",
+            "x|/|<none>|<unset>|0|0|60s",
+        ),
+        (
+            "autoscaling",
             "v2",
             "horizontalpodautoscalers",
             scaler,

@@ -1,7 +1,15 @@
 //! Definitions: what is refused, whose names count, how they end.
 
 use super::*;
+use crate::tests::protobuf;
+use garrison_api::{
+    decode::{FieldValidation, decode},
+    encode,
+};
 use http_body_util::BodyExt;
+use k8s_pb::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinitionList;
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 #[tokio::test]
 async fn a_definition_is_completed_and_established() {
@@ -117,4 +125,35 @@ async fn a_definition_takes_its_instances_along() {
     // A new one of that name begins anew.
     followed.define(widgets()).await;
     assert_eq!(names(&cluster.check(&format!("GET {WIDGETS}"), Value::Null, 200).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn definitions_are_written_and_read_in_protobuf() {
+    let followed = Followed::new().await;
+    let cluster = &followed.cluster;
+    let mut sent = widgets();
+    let spec = &mut sent["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    spec["properties"]["tags"] =
+        json!({"type": "object", "additionalProperties": {"type": "string", "default": "x", "maxLength": 3}});
+    spec["properties"]["list"] = json!({"type": "array", "items": {"type": "number", "maximum": 1.5}, "default": [1, 0.5]});
+    let headers = [("content-type", PROTOBUF), ("accept", PROTOBUF)];
+    let body = encode::body(&sent).unwrap();
+    let (code, body) = protobuf::read(cluster.send(&format!("POST {DEFINITIONS}"), &headers, body).await).await;
+    assert_eq!(code, 201);
+    let made =
+        decode("apiextensions.k8s.io/v1", "CustomResourceDefinition", PROTOBUF, &body, FieldValidation::Strict).unwrap().object;
+    let path = format!("{DEFINITIONS}/widgets.example.com");
+    followed.until(&path, |found| condition(found, "Established") == "True").await;
+    let found = cluster.check(&format!("GET {path}"), Value::Null, 200).await;
+    for object in [&made, &found] {
+        assert_eq!(object["spec"]["versions"], sent["spec"]["versions"]);
+    }
+    let (_, body) = protobuf::read(cluster.send(&format!("GET {DEFINITIONS}"), &headers, "").await).await;
+    let list: CustomResourceDefinitionList = protobuf::open(&body, "apiextensions.k8s.io/v1", "CustomResourceDefinitionList");
+    let schema = list.items[0].spec.as_ref().unwrap().versions[0].schema.as_ref().unwrap().open_apiv3_schema.as_ref().unwrap();
+    let properties = &schema.properties["spec"].properties;
+    assert_eq!(properties["replicas"].default.as_ref().unwrap().raw.as_deref(), Some(&b"1"[..]));
+    let tags = properties["tags"].additional_properties.as_ref().unwrap();
+    assert_eq!((tags.allows, tags.schema.as_ref().unwrap().max_length), (Some(true), Some(3)));
+    assert_eq!(properties["list"].items.as_ref().unwrap().schema.as_ref().unwrap().maximum, Some(1.5));
 }
