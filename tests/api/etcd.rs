@@ -5,70 +5,9 @@ use crate::{
     server::{Server, text},
 };
 use anyhow::{Context, Result, ensure};
+use garrison_tests::etcd::Etcd;
 use serde_json::Value;
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command};
-use tempfile::TempDir;
-
-/// An etcd of one member; killed when dropped.
-struct Etcd {
-    directory: TempDir,
-    client: String,
-    peer: String,
-    process: Child,
-}
-
-fn run(directory: &Path, client: &str, peer: &str) -> Result<Child> {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(directory.join("log"))?;
-    Command::new("etcd")
-        .args(["--name", "m", "--listen-client-urls", client, "--advertise-client-urls", client])
-        .args(["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer])
-        .args(["--initial-cluster", &format!("m={peer}"), "--data-dir"])
-        .arg(directory.join("data"))
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()
-        .context("starting etcd; on Debian, `apt-get install etcd-server` installs it")
-}
-
-impl Etcd {
-    fn start() -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let free = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-        let url = |listener: &TcpListener| Ok::<_, anyhow::Error>(format!("http://{}", listener.local_addr()?));
-        let (client, peer) = (url(&free[0])?, url(&free[1])?);
-        drop(free);
-        let process = run(directory.path(), &client, &peer)?;
-        Ok(Self { directory, client, peer, process })
-    }
-
-    fn kill_and_restart(&mut self) -> Result<()> {
-        self.process.kill()?;
-        self.process.wait()?;
-        self.process = run(self.directory.path(), &self.client, &self.peer)?;
-        Ok(())
-    }
-
-    fn flag(&self) -> String {
-        format!("--etcd-endpoints={}", self.client)
-    }
-
-    fn etcdctl(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new("etcdctl");
-        let command = command.env("ETCDCTL_API", "3").args(["--endpoints", &self.client]).args(arguments);
-        let output = command.output().context("starting etcdctl; on Debian, `apt-get install etcd-client` installs it")?;
-        ensure!(output.status.success(), "etcdctl {arguments:?}: {}", text(&output.stderr));
-        Ok(text(&output.stdout))
-    }
-}
-
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use std::process::Command;
 
 #[test]
 fn objects_are_in_etcd_as_the_api_shows_them_and_outlive_both() -> Result<()> {

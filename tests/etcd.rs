@@ -1,0 +1,79 @@
+//! A real etcd under test, on free ports of this machine.
+
+use crate::server::text;
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command};
+use tempfile::TempDir;
+
+/// An etcd of one member; killed when dropped.
+pub struct Etcd {
+    directory: TempDir,
+    client: String,
+    peer: String,
+    process: Child,
+}
+
+fn run(directory: &Path, client: &str, peer: &str) -> Result<Child> {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(directory.join("log"))?;
+    Command::new("etcd")
+        .args(["--name", "m", "--listen-client-urls", client, "--advertise-client-urls", client])
+        .args(["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer])
+        .args(["--initial-cluster", &format!("m={peer}"), "--data-dir"])
+        .arg(directory.join("data"))
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("starting etcd; on Debian, `apt-get install etcd-server` installs it")
+}
+
+impl Etcd {
+    /// An etcd with nothing in it, on free ports.
+    pub fn start() -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let free = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+        let url = |listener: &TcpListener| Ok::<_, anyhow::Error>(format!("http://{}", listener.local_addr()?));
+        let (client, peer) = (url(&free[0])?, url(&free[1])?);
+        drop(free);
+        let process = run(directory.path(), &client, &peer)?;
+        Ok(Self { directory, client, peer, process })
+    }
+
+    /// Kills it, and starts it again where it was.
+    pub fn kill_and_restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        self.process = run(self.directory.path(), &self.client, &self.peer)?;
+        Ok(())
+    }
+
+    /// What has a server keep its objects there.
+    pub fn flag(&self) -> String {
+        format!("--etcd-endpoints={}", self.client)
+    }
+
+    /// Runs etcdctl to success; its standard output.
+    pub fn etcdctl(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new("etcdctl");
+        let command = command.env("ETCDCTL_API", "3").args(["--endpoints", &self.client]).args(arguments);
+        let output = command.output().context("starting etcdctl; on Debian, `apt-get install etcd-client` installs it")?;
+        ensure!(output.status.success(), "etcdctl {arguments:?}: {}", text(&output.stderr));
+        Ok(text(&output.stdout))
+    }
+
+    /// Has it forget all that is not true any more.
+    pub fn compact(&self) -> Result<()> {
+        let told: Value = serde_json::from_str(&self.etcdctl(&["endpoint", "status", "-w", "json"])?)?;
+        let revision = told.pointer("/0/Status/header/revision").context("a revision")?;
+        self.etcdctl(&["compact", &revision.to_string()]).map(drop)
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
