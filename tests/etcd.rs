@@ -2,6 +2,7 @@
 
 use crate::server::text;
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -74,6 +75,16 @@ impl Etcd {
         let output = command.output().context("starting etcdctl; on Debian, `apt-get install etcd-client` installs it")?;
         ensure!(output.status.success(), "etcdctl {arguments:?}: {}", text(&output.stderr));
         Ok(text(&output.stdout))
+    }
+
+    /// Has it forget all that is not true any more.
+    ///
+    /// # Errors
+    /// What etcdctl says.
+    pub fn compact(&self) -> Result<()> {
+        let told: Value = serde_json::from_str(&self.etcdctl(&["endpoint", "status", "-w", "json"])?)?;
+        let revision = told.pointer("/0/Status/header/revision").context("a revision")?;
+        self.etcdctl(&["compact", &revision.to_string()]).map(drop)
     }
 }
 

@@ -19,7 +19,9 @@ impl Kind {
     /// Members of results that the client keeps from its user.
     pub(crate) fn is_blind_to(self, member: &str) -> bool {
         match self {
-            Self::Kubectl => ["code", "answer", "sizes", "remaining", "unselected"].contains(&member),
+            Self::Kubectl => {
+                ["code", "answer", "sizes", "remaining", "unselected", "cause", "incomplete", "rest"].contains(&member)
+            }
             // Its times have no microseconds.
             Self::Node => member == "renewed",
             // Its discovery keeps none.
@@ -39,13 +41,17 @@ pub(crate) struct Client {
     pub(crate) program: PathBuf,
 }
 
-/// All clients that this machine has; those that are installed for the test are all there or it fails.
+/// All clients that this machine has, or those of them whose names begin as CLIENTS says, separated by commas; those that are installed for the test are all there or it fails.
 pub(crate) fn discover(project: &Path) -> Result<Vec<Client>> {
     let other = |kind, name: &str, program| Client { kind, name: name.into(), minor: 0, program };
     let mut found = kubectls(project)?;
     found.push(other(Kind::KubeRs, "kube-rs", PathBuf::new()));
     found.push(other(Kind::Python, "Python", project.join("target/clients/python/bin/python3")));
     found.push(other(Kind::Node, "Node", PathBuf::from("node")));
+    let only = std::env::var("CLIENTS").unwrap_or_default();
+    let wanted: Vec<&str> = only.split(',').filter(|word| !word.is_empty()).collect();
+    found.retain(|client| wanted.is_empty() || wanted.iter().any(|word| client.name.starts_with(word)));
+    ensure!(!found.is_empty(), "CLIENTS names none: {only:?}");
     Ok(found)
 }
 

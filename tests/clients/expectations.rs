@@ -4,25 +4,7 @@ use crate::client::{Client, Kind};
 use serde_json::{Value, json};
 
 /// Operations that are known not to work yet, as `operation` or `operation@client`. One that works must leave this list.
-pub(crate) const PENDING: &[&str] = &[
-    "apply-create",
-    "apply-remove",
-    "apply-conflict",
-    "apply-force",
-    "token-review",
-    "access-review",
-    "self-subject-review",
-    "role-binding",
-    "event-v1",
-    "crd-create",
-    "custom-objects",
-    "custom-invalid",
-    "custom-status",
-    "custom-watch",
-    "custom-apply",
-    "custom-strict",
-    "yaml",
-];
+pub(crate) const PENDING: &[&str] = &[];
 
 /// One operation of the script.
 pub(crate) struct Operation {
@@ -79,7 +61,10 @@ fn refusal(code: u16, reason: &str, message: &str) -> Value {
 
 /// The script, in its order.
 pub(crate) fn script() -> Vec<Operation> {
-    [discovery(), objects(), patches(), lists(), watches(), lives(), access(), kinds(), forms()].into_iter().flatten().collect()
+    [discovery(), objects(), patches(), lists(), watches(), lives(), claims(), access(), kinds(), forms()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn discovery() -> Vec<Operation> {
@@ -158,6 +143,8 @@ fn lists() -> Vec<Operation> {
         ),
         op("field-selector", json!({"names": ["settings"], "refused": refusal(400, "BadRequest", no_field)})),
         op("paging", json!({"sizes": [10, 10, 5], "seen": 25, "remaining": [null, null, null], "unselected": 1})),
+        op("list-exact", json!({"then": ["exact-old"], "now": ["exact-new", "exact-old"]})),
+        op("continue-expired", json!({"code": 410, "reason": "Expired", "rest": ["leaf-2"]})),
         op("delete-collection", json!({"left": 0, "others": true})),
     ]
 }
@@ -201,7 +188,30 @@ fn lives() -> Vec<Operation> {
     ]
 }
 
+fn claims() -> Vec<Operation> {
+    let late = "Operation cannot be fulfilled on leases.coordination.k8s.io \"lock\": the object has been modified; \
+                please apply your changes to the latest version and try again";
+    let taken = "Apply failed with 1 conflict: conflict with \"first\" with subresource \"status\": .status.phase";
+    let guarded = "Cannot evict pod as it would violate the pod's disruption budget.";
+    vec![
+        op(
+            "service-address",
+            json!({"given": true, "freed": true, "taken": {"code": 422, "reason": "Invalid", "fields": ["spec.clusterIPs"]}}),
+        ),
+        op("lease-lock", json!({"late": refusal(409, "Conflict", late), "holder": "one"})),
+        op("apply-status-conflict", json!({"code": 409, "reason": "Conflict", "message": taken, "fields": [".status.phase"]}))
+            .without(KubectlBefore(32), "has no flag for it"),
+        op(
+            "disruption-budget",
+            json!({"allowed": true,
+                "refused": {"code": 429, "reason": "TooManyRequests", "message": guarded, "cause": "DisruptionBudget"}}),
+        ),
+    ]
+}
+
 fn access() -> Vec<Operation> {
+    let other = "users \"somebody\" is forbidden: User \"system:serviceaccount:team:default\" cannot impersonate resource \
+                 \"users\" in API group \"\" at the cluster scope";
     let denied = "configmaps is forbidden: User \"nobody\" cannot list resource \"configmaps\" in API group \"\" in the namespace \"team\"";
     vec![
         op("token-request", json!({"subject": "system:serviceaccount:team:default"}))
@@ -212,12 +222,16 @@ fn access() -> Vec<Operation> {
         op("self-subject-review", json!({"master": true})).without(KubectlBefore(28), "has no command for it"),
         op("impersonation", refusal(403, "Forbidden", denied)),
         op("role-binding", json!({"get": true, "delete": "Forbidden"})),
+        op("rules-review", json!({"configmaps": [["get"]], "incomplete": false})),
+        op("role-aggregation", json!({"rules": ["get configmaps"]})),
+        op("impersonation-denied", refusal(403, "Forbidden", other)).without(KubectlBefore(24), "has no command for tokens"),
         op("event-core", json!({"names": ["told"], "type": "Normal"})),
         op("event-v1", json!({"message": "n", "about": "settings"})),
     ]
 }
 
 fn kinds() -> Vec<Operation> {
+    let no_field = "field label not supported: spec.size";
     let unknown = "Widget in version \"v1\" cannot be handled as a Widget: strict decoding error: unknown field \"spec.bogus\"";
     vec![
         op("crd-create", json!({"established": true})),
@@ -228,6 +242,17 @@ fn kinds() -> Vec<Operation> {
         op("custom-strict", refusal(400, "BadRequest", unknown))
             .without(KubectlBefore(25), "validates by itself")
             .without(Any(KubeRs), "asks for it in patches only"),
+        op("custom-columns", json!({"columns": ["NAME", "SIZE"], "row": ["tabled", "7"]})),
+        op(
+            "custom-versions",
+            json!({"made": "clients.test/v1beta1", "read": "clients.test/v1", "color": "red", "preferred": "v1"}),
+        ),
+        op(
+            "custom-rule",
+            json!({"size": {"code": 422, "reason": "Invalid", "fields": ["spec"]},
+                "color": {"code": 422, "reason": "Invalid", "fields": ["spec.color"]}}),
+        ),
+        op("custom-selectable", json!({"names": ["blue"], "refused": refusal(400, "BadRequest", no_field)})),
         op("custom-watch", json!({"events": ["ADDED seen", "MODIFIED seen", "DELETED seen"]})),
     ]
 }

@@ -1,7 +1,7 @@
 //! What lies between a client and its server: a door that can be slammed.
 
+use crate::backend::Backend;
 use anyhow::{Context, Result, bail};
-use garrison_tests::server::Server;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +56,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Its threads live as long as the process; they do not keep the server.
-    pub(crate) fn open(server: Weak<Mutex<Server>>, upstream: SocketAddr) -> Result<Self> {
+    pub(crate) fn open(backend: Weak<Mutex<Backend>>, upstream: SocketAddr) -> Result<Self> {
         let (doors, controls) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
         let gateway = Self { address: doors.local_addr()?, control: controls.local_addr()? };
         let door = Arc::new(Door::default());
@@ -69,8 +69,8 @@ impl Gateway {
         });
         std::thread::spawn(move || {
             for order in controls.incoming().flatten() {
-                let Some(server) = server.upgrade() else { return };
-                if let Err(error) = obey(&order, &door, &server) {
+                let Some(backend) = backend.upgrade() else { return };
+                if let Err(error) = obey(&order, &door, &backend) {
                     eprintln!("the gateway: {error:#}");
                 }
             }
@@ -79,12 +79,12 @@ impl Gateway {
     }
 }
 
-fn obey(order: &TcpStream, door: &Door, server: &Mutex<Server>) -> Result<()> {
+fn obey(order: &TcpStream, door: &Door, backend: &Mutex<Backend>) -> Result<()> {
     let mut word = String::new();
     BufReader::new(order).read_line(&mut word)?;
     match word.trim() {
         "cut" => door.cut(),
-        "expire" => expire(door, server)?,
+        "expire" => expire(door, backend)?,
         other => bail!("nobody knows what {other:?} means"),
     }
     let mut answer = order;
@@ -92,12 +92,12 @@ fn obey(order: &TcpStream, door: &Door, server: &Mutex<Server>) -> Result<()> {
 }
 
 /// Lets something happen that no watch hears of and that, after a restart, no history tells of.
-fn expire(door: &Door, server: &Mutex<Server>) -> Result<()> {
-    let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
+fn expire(door: &Door, backend: &Mutex<Backend>) -> Result<()> {
+    let mut backend = backend.lock().unwrap_or_else(PoisonError::into_inner);
     door.closed.store(true, Ordering::SeqCst);
     door.cut();
-    server.apply(MEANWHILE)?;
-    server.kill_and_restart()?;
+    backend.server.apply(MEANWHILE)?;
+    backend.forget()?;
     door.closed.store(false, Ordering::SeqCst);
     Ok(())
 }

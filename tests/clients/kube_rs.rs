@@ -1,6 +1,7 @@
 //! The operations through kube-rs, typed and dynamic.
 
 mod access;
+mod claims;
 mod kinds;
 mod lists;
 mod lives;
@@ -45,6 +46,7 @@ pub(crate) fn run(around: &Surroundings) -> Result<Report> {
             lists::ALL,
             watches::ALL,
             lives::ALL,
+            claims::ALL,
             access::ALL,
             kinds::ALL,
             lists::FORMS,
@@ -135,9 +137,13 @@ fn refusal<T>(result: kube::Result<T>) -> Result<Value> {
     };
     let mut told = json!({"code": status.code, "reason": status.reason, "message": status.message});
     let causes = status.details.map(|details| details.causes).unwrap_or_default();
-    if !causes.is_empty() {
-        let fields: std::collections::BTreeSet<String> = causes.into_iter().map(|cause| cause.field).collect();
+    let (of_fields, others): (Vec<_>, Vec<_>) = causes.into_iter().partition(|cause| !cause.field.is_empty());
+    if !of_fields.is_empty() {
+        let fields: std::collections::BTreeSet<String> = of_fields.into_iter().map(|cause| cause.field).collect();
         told["fields"] = json!(fields);
+    }
+    if !others.is_empty() {
+        told["cause"] = others.into_iter().map(|cause| cause.reason).collect::<Vec<_>>().join(",").into();
     }
     Ok(told)
 }

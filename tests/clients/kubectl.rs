@@ -1,6 +1,7 @@
 //! The operations through kubectl, as people type them.
 
 mod access;
+mod claims;
 mod kinds;
 mod lists;
 mod lives;
@@ -31,7 +32,7 @@ pub(crate) struct Kubectl<'a> {
 /// Every operation that this kubectl has.
 pub(crate) fn run(client: &Client, around: &Surroundings) -> Report {
     let kubectl = Kubectl { client, around };
-    let all = [objects::ALL, lists::ALL, watches::ALL, lives::ALL, access::ALL, kinds::ALL, objects::LAST].concat();
+    let all = [objects::ALL, lists::ALL, watches::ALL, lives::ALL, claims::ALL, access::ALL, kinds::ALL, objects::LAST].concat();
     let script = crate::expectations::script();
     let has = |name: &str| script.iter().any(|operation| operation.name == name && operation.why_not(client).is_none());
     let tell = |(name, operation): Operation| {
@@ -104,6 +105,15 @@ impl Kubectl<'_> {
         let output = self.output(arguments, &input.to_string())?;
         ensure!(!output.status.success(), "{arguments:?} is not refused");
         refusal::read(&text(&output.stderr))
+    }
+
+    /// Has the harness do something to the connections.
+    fn control(&self, word: &str) -> Result<()> {
+        let mut line = std::net::TcpStream::connect(self.around.control)?;
+        line.write_all(format!("{word}\n").as_bytes())?;
+        let answer = std::io::read_to_string(line)?;
+        ensure!(answer == "done\n", "the gateway says {answer}");
+        Ok(())
     }
 
     fn is_gone(&self, kind: &str, name: &str) -> Result<bool> {

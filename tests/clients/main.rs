@@ -1,5 +1,6 @@
 //! One and the same script of operations through several real clients; every one must be told the same.
 
+mod backend;
 mod client;
 mod expectations;
 mod gateway;
@@ -10,14 +11,15 @@ mod programs;
 mod surroundings;
 
 use anyhow::{Context, Result, ensure};
+use backend::Store;
 use client::{Client, Kind};
 use matrix::{Matrix, Report};
 use std::path::Path;
 use std::time::Instant;
 use surroundings::Surroundings;
 
-fn run(client: &Client, project: &Path) -> Result<Report> {
-    let around = Surroundings::new()?;
+fn run(client: &Client, project: &Path, store: Store) -> Result<Report> {
+    let around = Surroundings::new(store)?;
     match client.kind {
         Kind::Kubectl => Ok(kubectl::run(client, &around)),
         Kind::KubeRs => kube_rs::run(&around),
@@ -27,10 +29,10 @@ fn run(client: &Client, project: &Path) -> Result<Report> {
 }
 
 /// Two at a time: more would only wait for each other. A client that cannot be run has told nothing, and why.
-fn run_all(clients: &[Client], project: &Path) -> Vec<(Client, Result<Report>)> {
+fn run_all(clients: &[Client], project: &Path, store: Store) -> Vec<(Client, Result<Report>)> {
     let one = |client: &Client| {
         let began = Instant::now();
-        let report = run(client, project);
+        let report = run(client, project, store);
         println!("{} took {:.1?}", client.name, began.elapsed());
         (client.clone(), report)
     };
@@ -49,11 +51,16 @@ fn run_all(clients: &[Client], project: &Path) -> Vec<(Client, Result<Report>)> 
 fn every_client_is_told_the_same() -> Result<()> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the project")?;
     let clients = client::discover(project)?;
-    programs::install_python(project)?;
-    programs::install_node(project)?;
+    let has = |kind| clients.iter().any(|client| client.kind == kind);
+    if has(Kind::Python) {
+        programs::install_python(project)?;
+    }
+    if has(Kind::Node) {
+        programs::install_node(project)?;
+    }
     let script = expectations::script();
     let (mut reports, mut failed) = (Vec::new(), Vec::new());
-    for (client, report) in run_all(&clients, project) {
+    for (client, report) in run_all(&clients, project, Store::wanted()?) {
         let report = report.unwrap_or_else(|error| {
             failed.push(format!("{} could not be run: {error:#}", client.name));
             Report::new()

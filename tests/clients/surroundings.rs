@@ -1,8 +1,8 @@
 //! What one client finds: a server of its own behind a gateway, a node, and a definition of Widgets.
 
+use crate::backend::{Backend, Store};
 use crate::gateway::Gateway;
 use anyhow::{Context, Result};
-use garrison_tests::server::Server;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -21,24 +21,23 @@ pub(crate) struct Surroundings {
     pub(crate) home: PathBuf,
     pub(crate) control: SocketAddr,
     /// Both end with the surroundings.
-    _server: Arc<Mutex<Server>>,
+    _backend: Arc<Mutex<Backend>>,
     _files: TempDir,
 }
 
 impl Surroundings {
-    pub(crate) fn new() -> Result<Self> {
-        let mut server = Server::start()?;
-        server.apply(NODE)?;
-        // Of what was before, no history tells.
-        server.kill_and_restart()?;
+    pub(crate) fn new(store: Store) -> Result<Self> {
+        let mut backend = Backend::start(store)?;
+        backend.server.apply(NODE)?;
+        backend.forget()?;
         let files = tempfile::tempdir()?;
-        let kubeconfig = std::fs::read_to_string(server.directory().join("kubeconfig"))?;
-        let address = server.address();
-        let server = Arc::new(Mutex::new(server));
-        let gateway = Gateway::open(Arc::downgrade(&server), address.parse().context("an address")?)?;
+        let kubeconfig = std::fs::read_to_string(backend.server.directory().join("kubeconfig"))?;
+        let address = backend.server.address();
+        let backend = Arc::new(Mutex::new(backend));
+        let gateway = Gateway::open(Arc::downgrade(&backend), address.parse().context("an address")?)?;
         let path = files.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig.replace(&address, &gateway.address.to_string()))?;
         std::fs::write(files.path().join("widgets.json"), WIDGETS)?;
-        Ok(Self { kubeconfig: path, home: files.path().into(), control: gateway.control, _server: server, _files: files })
+        Ok(Self { kubeconfig: path, home: files.path().into(), control: gateway.control, _backend: backend, _files: files })
     }
 }

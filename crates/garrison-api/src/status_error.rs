@@ -56,7 +56,8 @@ pub struct Cause {
     pub reason: String,
     /// Sentence for a person.
     pub message: String,
-    /// Path of the field, such as `spec.template.spec.containers[0].name`.
+    /// Path of the field, such as `spec.template.spec.containers[0].name`; empty when no field is at fault.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub field: String,
 }
 

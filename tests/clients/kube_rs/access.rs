@@ -5,11 +5,12 @@ use anyhow::{Context, Result};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures::FutureExt;
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest, TokenReview};
-use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+use k8s_openapi::api::authorization::v1::{SelfSubjectAccessReview, SelfSubjectRulesReview};
 use k8s_openapi::api::core::v1::{ConfigMap, Event, ServiceAccount};
 use k8s_openapi::api::events::v1;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
 use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::config::AuthInfo;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -20,6 +21,9 @@ pub(super) const ALL: &[Operation] = &[
     ("self-subject-review", |kube| self_subject_review(kube).boxed_local()),
     ("impersonation", |kube| impersonation(kube).boxed_local()),
     ("role-binding", |kube| role_binding(kube).boxed_local()),
+    ("rules-review", |kube| rules_review(kube).boxed_local()),
+    ("role-aggregation", |kube| role_aggregation(kube).boxed_local()),
+    ("impersonation-denied", |kube| impersonation_denied(kube).boxed_local()),
     ("event-core", |kube| event_core(kube).boxed_local()),
     ("event-v1", |kube| event_v1(kube).boxed_local()),
 ];
@@ -78,6 +82,43 @@ async fn role_binding(kube: &Kube) -> Result<Value> {
     let get = eventually(async || Ok(maps.get("settings").await.is_ok())).await?;
     let refused = refusal(maps.delete("settings", &DeleteParams::default()).await)?;
     Ok(json!({"get": get, "delete": refused["reason"]}))
+}
+
+async fn rules_review(kube: &Kube) -> Result<Value> {
+    let review: SelfSubjectRulesReview = serde_json::from_value(json!({"spec": {"namespace": NAMESPACE}}))?;
+    let told = Api::all(kube.acting_as("reader")?).create(&PostParams::default(), &review).await?;
+    let status = told.status.context("a status")?;
+    let about = |resources: &Option<Vec<String>>| resources.iter().flatten().any(|resource| resource == "configmaps");
+    let rules = status.resource_rules.into_iter().filter(|rule| about(&rule.resources));
+    Ok(json!({"configmaps": rules.map(|rule| rule.verbs).collect::<Vec<_>>(), "incomplete": status.incomplete}))
+}
+
+async fn role_aggregation(kube: &Kube) -> Result<Value> {
+    let roles: Api<ClusterRole> = Api::all(kube.client.clone());
+    let labels = json!({"clients.test/gather": "yes"});
+    let gather = json!({"clusterRoleSelectors": [{"matchLabels": labels}]});
+    let rule = json!({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]});
+    for role in [
+        json!({"metadata": {"name": "gathering"}, "aggregationRule": gather, "rules": []}),
+        json!({"metadata": {"name": "gathered", "labels": labels}, "rules": [rule]}),
+    ] {
+        roles.create(&PostParams::default(), &serde_json::from_value(role)?).await?;
+    }
+    let gathered = async || Ok::<_, anyhow::Error>(roles.get("gathering").await?.rules.unwrap_or_default());
+    eventually(async || Ok(!gathered().await?.is_empty())).await?;
+    let told = |verbs: &[String], resources: &[String]| format!("{} {}", verbs.join(","), resources.join(","));
+    let rules = gathered().await?;
+    let rules = rules.iter().map(|rule| told(&rule.verbs, rule.resources.as_deref().unwrap_or_default()));
+    Ok(json!({"rules": rules.collect::<Vec<_>>()}))
+}
+
+/// A service account may be nobody but itself.
+async fn impersonation_denied(kube: &Kube) -> Result<Value> {
+    let mut config = kube.config.clone();
+    let (token, impersonate) = (Some(token(kube).await?.into()), Some("somebody".into()));
+    config.auth_info = AuthInfo { token, impersonate, ..AuthInfo::default() };
+    let maps: Api<ConfigMap> = Api::namespaced(Client::try_from(config)?, NAMESPACE);
+    refusal(maps.list(&ListParams::default()).await)
 }
 
 async fn event_core(kube: &Kube) -> Result<Value> {

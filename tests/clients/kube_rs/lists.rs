@@ -7,7 +7,7 @@ use http::{Request, header};
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams, ObjectList};
+use kube::api::{DeleteParams, ListParams, ObjectList, VersionMatch};
 use kube::client::Body;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -16,6 +16,7 @@ pub(super) const ALL: &[Operation] = &[
     ("label-selector", |kube| label_selector(kube).boxed_local()),
     ("field-selector", |kube| field_selector(kube).boxed_local()),
     ("paging", |kube| paging(kube).boxed_local()),
+    ("list-exact", |kube| list_exact(kube).boxed_local()),
     ("delete-collection", |kube| delete_collection(kube).boxed_local()),
 ];
 
@@ -66,6 +67,15 @@ async fn paging(kube: &Kube) -> Result<Value> {
     }
     let plain = kube.api::<Secret>().list(&ListParams::default().limit(1)).await?.metadata.remaining_item_count;
     Ok(json!({"sizes": sizes, "seen": seen.len(), "remaining": remaining, "unselected": plain}))
+}
+
+async fn list_exact(kube: &Kube) -> Result<Value> {
+    kube.make("exact-old", json!({"exact": "yes"})).await?;
+    let (maps, now) = (kube.config_maps(), ListParams::default().labels("exact=yes"));
+    let version = maps.list(&now).await?.metadata.resource_version.context("a version")?;
+    kube.make("exact-new", json!({"exact": "yes"})).await?;
+    let then = now.clone().matching(VersionMatch::Exact).at(&version);
+    Ok(json!({"then": names(&maps.list(&then).await?), "now": names(&maps.list(&now).await?)}))
 }
 
 async fn delete_collection(kube: &Kube) -> Result<Value> {

@@ -1,15 +1,15 @@
 //! Watches as they come, and what the runtime makes of them: watchers and reflectors.
 
 use super::{Kube, Operation, PATIENCE, eventually};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, pin_mut};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::api::{DeleteParams, ListParams, WatchEvent, WatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, Store, reflector};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Resource, ResourceExt};
+use kube::{Error, Resource, ResourceExt};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -25,6 +25,7 @@ pub(super) const ALL: &[Operation] = &[
     ("informer-disconnect", |kube| informer_disconnect(kube).boxed_local()),
     ("informer-expired", |kube| informer_expired(kube).boxed_local()),
     ("metadata-watch", |kube| metadata_watch(kube).boxed_local()),
+    ("continue-expired", |kube| continue_expired(kube).boxed_local()),
 ];
 
 /// The first events of a watch, or all until it ends by itself.
@@ -182,4 +183,18 @@ async fn informer_disconnect(kube: &Kube) -> Result<Value> {
 
 async fn informer_expired(kube: &Kube) -> Result<Value> {
     reflected(kube, watcher::Config::default(), "before-restart", "expired", "expire", "meanwhile").await
+}
+
+async fn continue_expired(kube: &Kube) -> Result<Value> {
+    for number in 0..3 {
+        kube.make(&format!("leaf-{number}"), json!({"leaf": "yes"})).await?;
+    }
+    let (maps, leaves) = (kube.config_maps(), ListParams::default().labels("leaf=yes"));
+    let token = maps.list(&leaves.clone().limit(1)).await?.metadata.continue_.context("a token")?;
+    maps.delete("leaf-1", &DeleteParams::default()).await?;
+    kube.control("expire").await?;
+    let Err(Error::Api(told)) = maps.list(&leaves.clone().limit(1).continue_token(&token)).await else { bail!("not refused") };
+    let token = told.metadata.and_then(|metadata| metadata.continue_).context("a fresh token")?;
+    let rest: Vec<String> = maps.list(&leaves.continue_token(&token)).await?.items.iter().map(ResourceExt::name_any).collect();
+    Ok(json!({"code": told.code, "reason": told.reason, "rest": rest}))
 }

@@ -13,6 +13,9 @@ pub(super) const ALL: &[Operation] = &[
     ("self-subject-review", self_subject_review),
     ("impersonation", |kubectl| kubectl.refused(&["get", "cm", "--as=nobody"], &Value::Null)),
     ("role-binding", role_binding),
+    ("rules-review", rules_review),
+    ("role-aggregation", role_aggregation),
+    ("impersonation-denied", impersonation_denied),
     ("event-core", event_core),
     ("event-v1", event_v1),
     ("http2", http2),
@@ -59,6 +62,37 @@ fn role_binding(kubectl: &Kubectl) -> Result<Value> {
     let get = eventually(read)?;
     let refused = kubectl.refused(&["delete", "cm", "settings", "--as=reader"], &Value::Null)?;
     Ok(json!({"get": get, "delete": refused["reason"]}))
+}
+
+/// As people read it: resources, paths, names, verbs.
+fn rules_review(kubectl: &Kubectl) -> Result<Value> {
+    let told = kubectl.tell(&["auth", "can-i", "--list", "--as=reader"])?;
+    let rows = told.lines().filter_map(|line| line.strip_prefix("configmaps ")?.rsplit_once('['));
+    let verbs = rows.map(|(_, verbs)| verbs.trim_end_matches(']').split(' ').collect::<Vec<_>>());
+    Ok(json!({"configmaps": verbs.collect::<Vec<_>>()}))
+}
+
+fn role_aggregation(kubectl: &Kubectl) -> Result<Value> {
+    let gather = "--aggregation-rule=clients.test/gather=yes";
+    kubectl.tell(&["create", "clusterrole", "gathering", gather])?;
+    kubectl.tell(&["create", "clusterrole", "gathered", "--verb=get", "--resource=configmaps"])?;
+    kubectl.tell(&["label", "clusterrole", "gathered", "clients.test/gather=yes"])?;
+    let gathered = || Ok::<_, anyhow::Error>(at(&kubectl.object(&["get", "clusterrole", "gathering"])?, "/rules").clone());
+    eventually(|| Ok(gathered()?.as_array().is_some_and(|rules| !rules.is_empty())))?;
+    let words = |value: &Value| value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
+    let rules = gathered()?;
+    let rules =
+        rules.as_array().context("rules")?.iter().map(|rule| format!("{} {}", words(&rule["verbs"]), words(&rule["resources"])));
+    Ok(json!({"rules": rules.collect::<Vec<_>>()}))
+}
+
+/// A service account may be nobody but itself.
+fn impersonation_denied(kubectl: &Kubectl) -> Result<Value> {
+    let mut config = kubectl.object(&["config", "view", "--raw"])?;
+    config["users"][0]["user"] = json!({"token": token(kubectl)?});
+    let file = kubectl.around.home.join("limited");
+    std::fs::write(&file, config.to_string())?;
+    kubectl.refused(&["get", "cm", "--as=somebody", &format!("--kubeconfig={}", file.display())], &Value::Null)
 }
 
 fn event_core(kubectl: &Kubectl) -> Result<Value> {

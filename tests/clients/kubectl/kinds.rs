@@ -14,6 +14,10 @@ pub(super) const ALL: &[Operation] = &[
     ("custom-status", custom_status),
     ("custom-apply", custom_apply),
     ("custom-strict", custom_strict),
+    ("custom-columns", custom_columns),
+    ("custom-versions", custom_versions),
+    ("custom-rule", custom_rule),
+    ("custom-selectable", custom_selectable),
     ("custom-watch", custom_watch),
 ];
 
@@ -54,6 +58,41 @@ fn custom_strict(kubectl: &Kubectl) -> Result<Value> {
     let mut wrong = widget("strict", &json!(1));
     wrong["spec"]["bogus"] = 1.into();
     kubectl.refused(&["create", "--validate=strict", "-f", "-"], &wrong)
+}
+
+fn custom_columns(kubectl: &Kubectl) -> Result<Value> {
+    kubectl.create(&widget("tabled", &json!(7)))?;
+    let told = kubectl.tell(&["get", "widget", "tabled"])?;
+    let mut lines = told.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    Ok(json!({"columns": lines.next(), "row": lines.next()}))
+}
+
+fn custom_versions(kubectl: &Kubectl) -> Result<Value> {
+    let mut dated = widget("dated", &json!(1));
+    dated["apiVersion"] = "clients.test/v1beta1".into();
+    let made = kubectl.create(&dated)?;
+    let found = kubectl.object(&["get", "widgets.v1.clients.test", "dated"])?;
+    let preferred = kubectl.object(&["get", "widget", "dated"])?;
+    let preferred = at(&preferred, "/apiVersion").as_str().and_then(|version| version.strip_prefix("clients.test/"));
+    Ok(
+        json!({"made": made["apiVersion"], "read": found["apiVersion"], "color": at(&found, "/spec/color"), "preferred": preferred}),
+    )
+}
+
+fn custom_rule(kubectl: &Kubectl) -> Result<Value> {
+    kubectl.create(&widget("ruled", &json!(1)))?;
+    let size = kubectl.refused(&["create", "-f", "-"], &widget("large", &json!(100)))?;
+    let repaint = "{\"spec\":{\"color\":\"blue\"}}";
+    let color = kubectl.refused(&["patch", "widget", "ruled", "--type=merge", "-p", repaint], &Value::Null)?;
+    Ok(json!({"size": size, "color": color}))
+}
+
+fn custom_selectable(kubectl: &Kubectl) -> Result<Value> {
+    let mut blue = widget("blue", &json!(1));
+    blue["spec"]["color"] = "blue".into();
+    kubectl.create(&blue)?;
+    let refused = kubectl.refused(&["get", "widgets", "--field-selector=spec.size=1"], &Value::Null)?;
+    Ok(json!({"names": kubectl.names(&["get", "widgets", "--field-selector=spec.color=blue"])?, "refused": refused}))
 }
 
 fn custom_watch(kubectl: &Kubectl) -> Result<Value> {

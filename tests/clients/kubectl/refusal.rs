@@ -4,7 +4,12 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 /// Words of its own that kubectl puts before the server's.
-const OWN: &[&str] = &["error when creating \"STDIN\": ", "error when replacing \"STDIN\": ", "field selector \"data.a=b\": "];
+const OWN: &[&str] = &[
+    "error when creating \"STDIN\": ",
+    "error when replacing \"STDIN\": ",
+    "field selector \"data.a=b\": ",
+    "field selector \"spec.size=1\": ",
+];
 
 pub(super) fn read(told: &str) -> Result<Value> {
     let told = told.trim();

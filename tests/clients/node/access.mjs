@@ -49,6 +49,33 @@ op('role-binding', async () => {
   return { get, delete: told.reason };
 });
 
+op('rules-review', async () => {
+  const reviews = config.makeApiClient(k8s.AuthorizationV1Api);
+  const { status } = await reviews.createSelfSubjectRulesReview({ body: { spec: { namespace } } }, by('reader'));
+  const about = status.resourceRules.filter((rule) => rule.resources?.includes('configmaps'));
+  return { configmaps: about.map((rule) => rule.verbs), incomplete: status.incomplete };
+});
+
+op('role-aggregation', async () => {
+  const access = config.makeApiClient(k8s.RbacAuthorizationV1Api);
+  const labels = { 'clients.test/gather': 'yes' };
+  const aggregationRule = { clusterRoleSelectors: [{ matchLabels: labels }] };
+  await access.createClusterRole({ body: { metadata: { name: 'gathering' }, aggregationRule, rules: [] } });
+  const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }];
+  await access.createClusterRole({ body: { metadata: { name: 'gathered', labels }, rules } });
+  const gathered = async () => (await access.readClusterRole({ name: 'gathering' })).rules ?? [];
+  await eventually(async () => (await gathered()).length > 0);
+  return { rules: (await gathered()).map((rule) => `${rule.verbs} ${rule.resources}`) };
+});
+
+/// A service account may be nobody but itself.
+op('impersonation-denied', async () => {
+  const limited = new k8s.KubeConfig();
+  limited.loadFromClusterAndUser(config.getCurrentCluster(), { name: 'limited', token: await token() });
+  const maps = limited.makeApiClient(k8s.CoreV1Api);
+  return refused(() => maps.listNamespacedConfigMap({ namespace }, by('somebody')));
+});
+
 const about = { kind: 'ConfigMap', name: 'settings', namespace };
 
 op('event-core', async () => {

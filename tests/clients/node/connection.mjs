@@ -34,7 +34,10 @@ export async function refused(call) {
     const body = typeof error.body === 'string' ? JSON.parse(error.body) : error.body;
     const told = { code: body.code, reason: body.reason, message: body.message };
     const causes = body.details?.causes ?? [];
-    if (causes.length > 0) told.fields = [...new Set(causes.map((cause) => cause.field ?? ''))].sort();
+    const fields = causes.filter((cause) => cause.field).map((cause) => cause.field);
+    if (fields.length > 0) told.fields = [...new Set(fields)].sort();
+    const reasons = causes.filter((cause) => !cause.field).map((cause) => cause.reason);
+    if (reasons.length > 0) told.cause = reasons.join();
     return told;
   }
   return 'not refused';

@@ -15,13 +15,15 @@ import {
   namespace,
   op,
   pick,
+  raw,
   refused,
 } from './connection.mjs';
 import { events, told } from './watches.mjs';
 
 op('crd-create', async () => {
   const definitions = config.makeApiClient(k8s.ApiextensionsV1Api);
-  await definitions.createCustomResourceDefinition({ body: JSON.parse(readFileSync(process.env.WIDGETS)) });
+  // Its objects name some fields in their own way.
+  await definitions.createCustomResourceDefinition({ body: k8s.loadYaml(readFileSync(process.env.WIDGETS, 'utf8')) });
   const established = await eventually(async () => {
     const { status } = await definitions.readCustomResourceDefinition({ name: 'widgets.clients.test' });
     return status?.conditions?.some((one) => one.type === 'Established' && one.status === 'True');
@@ -29,6 +31,7 @@ op('crd-create', async () => {
   return { established };
 });
 
+const PATH = `/apis/clients.test/v1/namespaces/${namespace}/widgets`;
 const widget = (name, size) => ({ apiVersion: 'clients.test/v1', kind: 'Widget', metadata: { name }, spec: { size } });
 const makeWidget = (name, size) => custom.createNamespacedCustomObject({ ...WIDGETS, body: widget(name, size) });
 const patchWidget = (name, body) => custom.patchNamespacedCustomObject({ ...WIDGETS, name, body }, MERGE);
@@ -65,11 +68,44 @@ op('custom-strict', () => {
   return refused(() => custom.createNamespacedCustomObject({ ...WIDGETS, body, fieldValidation: 'Strict' }));
 });
 
+op('custom-columns', async () => {
+  await makeWidget('tabled', 7);
+  const answer = await raw(`${PATH}/tabled`, 'application/json;as=Table;v=v1;g=meta.k8s.io');
+  const { columnDefinitions, rows } = await answer.json();
+  const shown = [...columnDefinitions.entries()].filter(([, column]) => column.priority === 0);
+  const row = shown.map(([number]) => String(rows[0].cells[number]));
+  return { columns: shown.map(([, column]) => column.name.toUpperCase()), row };
+});
+
+op('custom-versions', async () => {
+  const body = { ...widget('dated', 1), apiVersion: 'clients.test/v1beta1' };
+  const made = await custom.createNamespacedCustomObject({ ...WIDGETS, version: 'v1beta1', body });
+  const found = await custom.getNamespacedCustomObject({ ...WIDGETS, name: 'dated' });
+  const { groups } = await config.makeApiClient(k8s.ApisApi).getAPIVersions();
+  const preferred = groups.find((group) => group.name === 'clients.test').preferredVersion.version;
+  return { made: made.apiVersion, read: found.apiVersion, color: found.spec.color, preferred };
+});
+
+op('custom-rule', async () => {
+  await makeWidget('ruled', 1);
+  const size = await refused(() => makeWidget('large', 100));
+  const color = await refused(() => patchWidget('ruled', { spec: { color: 'blue' } }));
+  return { size: pick(size, 'code', 'reason', 'fields'), color: pick(color, 'code', 'reason', 'fields') };
+});
+
+op('custom-selectable', async () => {
+  const body = widget('blue', 1);
+  body.spec.color = 'blue';
+  await custom.createNamespacedCustomObject({ ...WIDGETS, body });
+  const listed = await custom.listNamespacedCustomObject({ ...WIDGETS, fieldSelector: 'spec.color=blue' });
+  const told = await refused(() => custom.listNamespacedCustomObject({ ...WIDGETS, fieldSelector: 'spec.size=1' }));
+  return { names: names(listed), refused: told };
+});
+
 op('custom-watch', async () => {
   const { resourceVersion } = (await custom.listNamespacedCustomObject(WIDGETS)).metadata;
   await makeWidget('seen', 1);
   await patchWidget('seen', { spec: { size: 2 } });
   await removeWidget('seen');
-  const path = `/apis/clients.test/v1/namespaces/${namespace}/widgets`;
-  return told(await events(path, { resourceVersion, timeoutSeconds: PATIENCE }, 3));
+  return told(await events(PATH, { resourceVersion, timeoutSeconds: PATIENCE }, 3));
 });

@@ -35,6 +35,15 @@ op('paging', async () => {
   return { sizes, seen: seen.size, remaining, unselected: plain.metadata.remainingItemCount };
 });
 
+op('list-exact', async () => {
+  const labelSelector = 'exact=yes';
+  await make('exact-old', undefined, { exact: 'yes' });
+  const { resourceVersion } = (await list({ labelSelector })).metadata;
+  await make('exact-new', undefined, { exact: 'yes' });
+  const then = names(await list({ labelSelector, resourceVersion, resourceVersionMatch: 'Exact' }));
+  return { then, now: names(await list({ labelSelector })) };
+});
+
 op('delete-collection', async () => {
   await core.deleteCollectionNamespacedConfigMap({ namespace, labelSelector: 'page=yes' });
   const left = (await list({ labelSelector: 'page=yes' })).items.length;

@@ -7,6 +7,7 @@ import './patches.mjs';
 import './lists.mjs';
 import './watches.mjs';
 import './lives.mjs';
+import './claims.mjs';
 import './access.mjs';
 import './kinds.mjs';
 import './namespaces.mjs';

@@ -10,6 +10,7 @@ import {
   eventually,
   list,
   make,
+  names,
   op,
   patch,
   pick,
@@ -135,4 +136,15 @@ op('informer-expired', async () => {
   await eventually(() => seen.includes('ADDED meanwhile'));
   await end();
   return { cached: cached() };
+});
+
+op('continue-expired', async () => {
+  const labelSelector = 'leaf=yes';
+  for (const number of [0, 1, 2]) await make(`leaf-${number}`, undefined, { leaf: 'yes' });
+  const { _continue } = (await list({ labelSelector, limit: 1 })).metadata;
+  await remove('leaf-1');
+  await control('expire');
+  const told = await list({ labelSelector, limit: 1, _continue }).catch((error) => JSON.parse(error.body));
+  const rest = await list({ labelSelector, _continue: told.metadata.continue });
+  return { ...pick(told, 'code', 'reason'), rest: names(rest) };
 });

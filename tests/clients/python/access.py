@@ -70,6 +70,38 @@ def role_binding():
 
 
 @op
+def rules_review():
+    acting = client.ApiClient()
+    acting.set_default_header("Impersonate-User", "reader")
+    told = client.AuthorizationV1Api(acting).create_self_subject_rules_review({"spec": {"namespace": NS}}).status
+    verbs = [rule.verbs for rule in told.resource_rules if "configmaps" in rule.resources]
+    return {"configmaps": verbs, "incomplete": told.incomplete}
+
+
+@op
+def role_aggregation():
+    access = client.RbacAuthorizationV1Api()
+    gather = {"clusterRoleSelectors": [{"matchLabels": {"clients.test/gather": "yes"}}]}
+    access.create_cluster_role({"metadata": {"name": "gathering"}, "aggregationRule": gather, "rules": []})
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+    access.create_cluster_role({"metadata": {"name": "gathered", "labels": {"clients.test/gather": "yes"}}, "rules": [rule]})
+    eventually(lambda: access.read_cluster_role("gathering").rules)
+    rules = access.read_cluster_role("gathering").rules
+    return {"rules": [f"{','.join(rule.verbs)} {','.join(rule.resources)}" for rule in rules]}
+
+
+@op
+def impersonation_denied():
+    """A service account may be nobody but itself."""
+    limited = client.Configuration.get_default_copy()
+    limited.cert_file = limited.key_file = None
+    limited.api_key = {"authorization": f"Bearer {token()}"}
+    acting = client.ApiClient(limited)
+    acting.set_default_header("Impersonate-User", "somebody")
+    return refused(client.CoreV1Api(acting).list_namespaced_config_map, NS)
+
+
+@op
 def event_core():
     about = {"kind": "ConfigMap", "name": "settings", "namespace": NS}
     core.create_namespaced_event(NS, {"metadata": {"name": "told"}, "involvedObject": about, "reason": "Told", "message": "m", "type": "Normal"})

@@ -36,8 +36,12 @@ def refusal(error):
     body = json.loads(error.body)
     told = {"code": body["code"], "reason": body["reason"], "message": body["message"]}
     causes = (body.get("details") or {}).get("causes") or []
-    if causes:
-        told["fields"] = sorted({cause.get("field", "") for cause in causes})
+    fields = {cause["field"] for cause in causes if "field" in cause}
+    if fields:
+        told["fields"] = sorted(fields)
+    reasons = [cause["reason"] for cause in causes if "field" not in cause]
+    if reasons:
+        told["cause"] = ",".join(reasons)
     return told
 
 

@@ -5,7 +5,7 @@ import os
 
 from kubernetes import client, watch
 
-from connection import PATIENCE, WIDGETS, custom, eventually, is_gone, op, refused, with_media_type
+from connection import NS, PATIENCE, WIDGETS, custom, eventually, is_gone, op, raw, refused, with_media_type
 
 
 @op
@@ -51,8 +51,10 @@ def custom_status():
 @op
 def custom_apply():
     patching = with_media_type("application/apply-patch+yaml")
-    applied = client.CustomObjectsApi(patching).patch_namespaced_custom_object(
+    client.CustomObjectsApi(patching).patch_namespaced_custom_object(
         *WIDGETS, "applied", widget("applied", 3), field_manager="first")
+    # The client keeps the answer to itself when the object is new.
+    applied = custom.get_namespaced_custom_object(*WIDGETS, "applied")
     managers = sorted(f"{entry['manager']}/{entry['operation']}" for entry in applied["metadata"].get("managedFields", []))
     return {"size": applied["spec"]["size"], "color": applied["spec"].get("color"), "managers": managers}
 
@@ -62,6 +64,45 @@ def custom_strict():
     wrong = widget("strict", 1)
     wrong["spec"]["bogus"] = 1
     return refused(custom.create_namespaced_custom_object, *WIDGETS, wrong, field_validation="Strict")
+
+
+@op
+def custom_columns():
+    custom.create_namespaced_custom_object(*WIDGETS, widget("tabled", 7))
+    _, body = raw(f"/apis/clients.test/v1/namespaces/{NS}/widgets/tabled", "application/json;as=Table;v=v1;g=meta.k8s.io")
+    table = json.loads(body)
+    shown = [number for number, column in enumerate(table["columnDefinitions"]) if column["priority"] == 0]
+    return {"columns": [table["columnDefinitions"][number]["name"].upper() for number in shown],
+            "row": [str(table["rows"][0]["cells"][number]) for number in shown]}
+
+
+@op
+def custom_versions():
+    older = ("clients.test", "v1beta1", *WIDGETS[2:])
+    made = custom.create_namespaced_custom_object(*older, {**widget("dated", 1), "apiVersion": "clients.test/v1beta1"})
+    groups = client.ApisApi().get_api_versions().groups
+    preferred = [group.preferred_version.version for group in groups if group.name == "clients.test"]
+    return {"made": made["apiVersion"], "read": custom.get_namespaced_custom_object(*WIDGETS, "dated")["apiVersion"],
+            "color": custom.get_namespaced_custom_object(*WIDGETS, "dated")["spec"]["color"], "preferred": preferred[0]}
+
+
+@op
+def custom_rule():
+    custom.create_namespaced_custom_object(*WIDGETS, widget("ruled", 1))
+    size = refused(custom.create_namespaced_custom_object, *WIDGETS, widget("large", 100))
+    color = refused(custom.patch_namespaced_custom_object, *WIDGETS, "ruled", {"spec": {"color": "blue"}})
+    told = ("code", "reason", "fields")
+    return {"size": {key: size[key] for key in told}, "color": {key: color[key] for key in told}}
+
+
+@op
+def custom_selectable():
+    blue = widget("blue", 1)
+    blue["spec"]["color"] = "blue"
+    custom.create_namespaced_custom_object(*WIDGETS, blue)
+    listed = custom.list_namespaced_custom_object(*WIDGETS, field_selector="spec.color=blue")["items"]
+    refusal = refused(custom.list_namespaced_custom_object, *WIDGETS, field_selector="spec.size=1")
+    return {"names": [item["metadata"]["name"] for item in listed], "refused": refusal}
 
 
 @op

@@ -36,6 +36,15 @@ def paging():
 
 
 @op
+def list_exact():
+    make("exact-old", labels={"exact": "yes"})
+    listed = lambda **options: core.list_namespaced_config_map(NS, label_selector="exact=yes", **options)
+    version = listed().metadata.resource_version
+    make("exact-new", labels={"exact": "yes"})
+    return {"then": names(listed(resource_version=version, resource_version_match="Exact")), "now": names(listed())}
+
+
+@op
 def delete_collection():
     core.delete_collection_namespaced_config_map(NS, label_selector="page=yes")
     return {"left": len(core.list_namespaced_config_map(NS, label_selector="page=yes").items),

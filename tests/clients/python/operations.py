@@ -11,7 +11,7 @@ from kubernetes.client.rest import ApiException
 from connection import OPERATIONS
 
 # In the order of the script.
-for subject in ("objects", "patches", "lists", "watches", "lives", "access", "kinds", "namespaces"):
+for subject in ("objects", "patches", "lists", "watches", "lives", "claims", "access", "kinds", "namespaces"):
     importlib.import_module(subject)
 
 

@@ -1,5 +1,6 @@
 """Watches, and informers that survive what happens to them."""
 
+import json
 import os
 import socket
 import threading
@@ -9,7 +10,7 @@ from kubernetes import watch
 from kubernetes.client.rest import ApiException
 from kubernetes.informer import SharedInformer
 
-from connection import NS, PATIENCE, core, eventually, make, op
+from connection import NS, PATIENCE, core, eventually, make, names, op
 
 
 def changes(name, **labels):
@@ -146,3 +147,18 @@ def informer_expired():
     eventually(lambda: "ADDED meanwhile" in seen)
     end(watching)
     return {"cached": sorted(item.metadata.name for item in watching.cache.list())}
+
+
+@op
+def continue_expired():
+    for number in range(3):
+        make(f"leaf-{number}", labels={"leaf": "yes"})
+    page = core.list_namespaced_config_map(NS, label_selector="leaf=yes", limit=1)
+    core.delete_namespaced_config_map("leaf-1", NS)
+    control("expire")
+    try:
+        core.list_namespaced_config_map(NS, label_selector="leaf=yes", limit=1, _continue=page.metadata._continue)
+    except ApiException as error:
+        told = json.loads(error.body)
+    rest = core.list_namespaced_config_map(NS, label_selector="leaf=yes", _continue=told["metadata"]["continue"])
+    return {"code": told["code"], "reason": told["reason"], "rest": names(rest)}

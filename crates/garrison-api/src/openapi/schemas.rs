@@ -34,7 +34,7 @@ pub(super) fn all(rows: &[&Resource], dialect: Dialect) -> Map<String, Value> {
     for name in needed {
         let row = rows.iter().find(|row| schema::type_name(&row.api_version(), row.kind) == name);
         if let Some(described) = schema::graph().get(name.as_str()) {
-            schemas.insert(name, component(described, row.copied(), dialect));
+            schemas.insert(name.clone(), component(&name, described, row.copied(), dialect));
         }
     }
     schemas
@@ -66,7 +66,10 @@ fn list_of(row: &Resource, name: &str, dialect: Dialect) -> Value {
     })
 }
 
-fn component(described: &Type, row: Option<&Resource>, dialect: Dialect) -> Value {
+/// Any value at all, not only an object; kubectl validates by that.
+const JSON: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON";
+
+fn component(name: &str, described: &Type, row: Option<&Resource>, dialect: Dialect) -> Value {
     let mut schema = match (described.scalar, dialect) {
         (Some(Scalar::Quantity), Dialect::V2) => json!({"type": "string"}),
         (Some(Scalar::IntOrString), Dialect::V2) => json!({"type": "string", "format": "int-or-string"}),
@@ -75,9 +78,9 @@ fn component(described: &Type, row: Option<&Resource>, dialect: Dialect) -> Valu
             json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]})
         }
         (Some(Scalar::Time | Scalar::MicroTime), _) => json!({"type": "string", "format": "date-time"}),
-        (Some(Scalar::Any | Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStringArray), _) => {
-            json!({"type": "object"})
-        }
+        (Some(Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStringArray), _) => json!({}),
+        (Some(Scalar::Any), _) if name == JSON => json!({}),
+        (Some(Scalar::Any), _) => json!({"type": "object"}),
         (None, _) if described.fields.is_empty() => json!({"type": "object"}),
         (None, _) => {
             let fields: Map<String, Value> =

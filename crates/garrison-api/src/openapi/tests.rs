@@ -62,6 +62,23 @@ fn schemas_carry_what_merging_needs() {
 }
 
 #[test]
+fn what_may_be_of_any_type_says_none() {
+    let extensions = document("apis/apiextensions.k8s.io/v1");
+    let v2 = Documents::default().v2_json();
+    for (schemas, dialect) in [(&extensions["components"]["schemas"], "v3"), (&v2["definitions"], "v2")] {
+        let kind = |name: &str| {
+            let schema = &schemas[format!("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.{name}")];
+            assert!(schema.is_object(), "{name} in {dialect}");
+            schema["type"].clone()
+        };
+        for name in ["JSON", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray"] {
+            assert_eq!(kind(name), Value::Null, "{name} in {dialect}");
+        }
+        assert_eq!(kind("JSONSchemaProps"), "object", "{dialect}");
+    }
+}
+
+#[test]
 fn operations_are_those_of_the_table() {
     let core = document("api/v1");
     let methods = |path: &str| -> Vec<String> {

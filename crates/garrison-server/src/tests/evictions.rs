@@ -85,6 +85,7 @@ async fn a_budget_is_asked_counted_and_heeded() {
     assert_eq!((code, &refused["reason"], &refused["message"]), (429, &json!("TooManyRequests"), &json!(NO_LEAVE)));
     let cause = &refused["details"]["causes"][0];
     assert_eq!(cause["reason"], "DisruptionBudget");
+    assert!(cause.get("field").is_none(), "no field is at fault: {cause}");
     assert_eq!(cause["message"], "The disruption budget pdb does not allow evicting pods currently");
     let fewer = json!({"status": {"currentHealthy": 2}});
     cluster.check(&format!("PATCH {BUDGETS}/pdb/status"), fewer, 200).await;
