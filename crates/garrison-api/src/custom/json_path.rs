@@ -72,11 +72,13 @@ impl JsonPath {
     pub(super) fn find<'a>(&self, object: &'a Value) -> Vec<&'a Value> {
         let mut found = vec![object];
         for step in &self.0 {
-            found = found.into_iter().flat_map(|value| step.from(value)).collect();
-            if matches!(step, Step::Deep(_)) {
-                // What lies in several that were found is found once: there would be ever more of it with each such step.
-                let mut seen = HashSet::new();
-                found.retain(|value| seen.insert(std::ptr::from_ref(*value)));
+            let mut seen = HashSet::new();
+            found = match step {
+                Step::Deep(name) => found.into_iter().flat_map(|value| deep(name, value, &mut seen)).collect(),
+                step => found.into_iter().flat_map(|value| step.from(value)).collect(),
+            };
+            if found.is_empty() {
+                break;
             }
         }
         found
@@ -157,11 +159,7 @@ impl Step {
                 Value::Object(map) => map.values().collect(),
                 _ => Vec::new(),
             },
-            Self::Deep(name) => {
-                let mut found: Vec<&Value> = value.get(name).into_iter().collect();
-                found.extend(Self::All.from(value).into_iter().flat_map(|below| self.from(below)));
-                found
-            }
+            Self::Deep(name) => deep(name, value, &mut HashSet::new()),
             Self::Index(index) => place(*index, value).and_then(|at| value.get(at)).into_iter().collect(),
             Self::Slice(from, to) => {
                 let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -176,6 +174,19 @@ impl Step {
             }
         }
     }
+}
+
+/// All of that name in a value at any depth. What was looked at already has nothing new: without that, there would be ever more
+/// with each such step.
+fn deep<'a>(name: &str, value: &'a Value, seen: &mut HashSet<*const Value>) -> Vec<&'a Value> {
+    let (mut found, mut open) = (Vec::new(), vec![value]);
+    while let Some(value) = open.pop() {
+        if seen.insert(std::ptr::from_ref(value)) {
+            found.extend(value.get(name));
+            open.extend(Step::All.from(value).into_iter().rev());
+        }
+    }
+    found
 }
 
 /// An index from the front, or, negative, from the end.

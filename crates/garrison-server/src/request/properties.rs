@@ -173,9 +173,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_allowed_is_what_is_done(segments in prop::collection::vec(segment(), 0..8), method in method(), text in query()) {
+    fn what_is_allowed_is_what_is_done(
+        start in prop::sample::select(vec!["/api/v1", "/apis/apps/v1", "/api/v1/namespaces/n", "/api/v1/watch", "/"]),
+        segments in prop::collection::vec(segment(), 0..6),
+        method in method(),
+        text in query(),
+    ) {
         let path: String = segments.iter().flat_map(|segment| ["/", segment]).collect();
-        let uri = format!("/{path}?{}", escape_all(&text));
+        let uri = format!("{start}{path}?{}", escape_all(&text));
         let (parts, ()) = http::Request::builder().method(method).uri(&uri).body(()).expect("is escaped").into_parts();
         let call = match Call::new(&Registry::new(), User::default(), &parts) {
             Ok(call) => call,
