@@ -228,6 +228,8 @@ pub(crate) fn decode(text: &str) -> String {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let escaped = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
+        // A sign, which numbers may have, is no digit.
+        let escaped = escaped.filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
         match escaped.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(decoded) => {
                 out.push(decoded);
@@ -242,5 +244,7 @@ pub(crate) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

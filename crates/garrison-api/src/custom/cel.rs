@@ -10,6 +10,7 @@ mod compile;
 mod eval;
 mod functions;
 mod names;
+mod nesting;
 mod network;
 mod run;
 mod signatures;

@@ -1,6 +1,10 @@
 //! The JSONPath of printer columns, in kubectl's dialect: fields, indices, wildcards, slices and filters that compare.
 
 use serde_json::Value;
+use std::collections::HashSet;
+
+/// How deep filters may stand in filters: each of them looks at all that is below what the outer ones look at.
+const DEEPEST: usize = 2;
 
 /// A path, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +36,11 @@ enum Comparison {
 impl JsonPath {
     /// Reads a path such as `.status.conditions[?(@.type=="Ready")].status`.
     pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::within(text, DEEPEST)
+    }
+
+    /// Reads a path in which filters may nest so deep.
+    fn within(text: &str, filters: usize) -> Option<Self> {
         let mut steps = Vec::new();
         let mut rest = text.trim().trim_start_matches('{').trim_end_matches('}');
         rest = rest.strip_prefix('$').unwrap_or(rest);
@@ -52,7 +61,7 @@ impl JsonPath {
             } else {
                 let after = rest.strip_prefix('[')?;
                 let end = closing(after)?;
-                steps.push(bracket(after[..end].trim())?);
+                steps.push(bracket(after[..end].trim(), filters)?);
                 rest = &after[end + 1..];
             }
         }
@@ -63,7 +72,14 @@ impl JsonPath {
     pub(super) fn find<'a>(&self, object: &'a Value) -> Vec<&'a Value> {
         let mut found = vec![object];
         for step in &self.0 {
-            found = found.into_iter().flat_map(|value| step.from(value)).collect();
+            let mut seen = HashSet::new();
+            found = match step {
+                Step::Deep(name) => found.into_iter().flat_map(|value| deep(name, value, &mut seen)).collect(),
+                step => found.into_iter().flat_map(|value| step.from(value)).collect(),
+            };
+            if found.is_empty() {
+                break;
+            }
         }
         found
     }
@@ -99,12 +115,12 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-fn bracket(text: &str) -> Option<Step> {
+fn bracket(text: &str, filters: usize) -> Option<Step> {
     if text == "*" {
         return Some(Step::All);
     }
     if let Some(filter) = text.strip_prefix("?(").and_then(|rest| rest.strip_suffix(')')) {
-        return filter_of(filter.trim());
+        return filter_of(filter.trim(), filters.checked_sub(1)?);
     }
     if let Some(name) = ['\'', '"'].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote)) {
         return Some(Step::Field(name.replace("\\.", ".")));
@@ -116,7 +132,7 @@ fn bracket(text: &str) -> Option<Step> {
     text.parse().ok().map(Step::Index)
 }
 
-fn filter_of(text: &str) -> Option<Step> {
+fn filter_of(text: &str, filters: usize) -> Option<Step> {
     let operators = [
         ("==", Comparison::Equal),
         ("!=", Comparison::NotEqual),
@@ -125,7 +141,7 @@ fn filter_of(text: &str) -> Option<Step> {
         ("<", Comparison::Less),
         (">", Comparison::Greater),
     ];
-    let path = |text: &str| JsonPath::parse(text.trim().strip_prefix('@')?);
+    let path = |text: &str| JsonPath::within(text.trim().strip_prefix('@')?, filters);
     let found = operators.iter().find_map(|(sign, comparison)| Some((text.split_once(sign)?, *comparison)));
     let Some(((left, right), comparison)) = found else { return Some(Step::Filter(path(text)?, None)) };
     let right = right.trim();
@@ -143,11 +159,7 @@ impl Step {
                 Value::Object(map) => map.values().collect(),
                 _ => Vec::new(),
             },
-            Self::Deep(name) => {
-                let mut found: Vec<&Value> = value.get(name).into_iter().collect();
-                found.extend(Self::All.from(value).into_iter().flat_map(|below| self.from(below)));
-                found
-            }
+            Self::Deep(name) => deep(name, value, &mut HashSet::new()),
             Self::Index(index) => place(*index, value).and_then(|at| value.get(at)).into_iter().collect(),
             Self::Slice(from, to) => {
                 let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -162,6 +174,19 @@ impl Step {
             }
         }
     }
+}
+
+/// All of that name in a value at any depth. What was looked at already has nothing new: without that, there would be ever more
+/// with each such step.
+fn deep<'a>(name: &str, value: &'a Value, seen: &mut HashSet<*const Value>) -> Vec<&'a Value> {
+    let (mut found, mut open) = (Vec::new(), vec![value]);
+    while let Some(value) = open.pop() {
+        if seen.insert(std::ptr::from_ref(value)) {
+            found.extend(value.get(name));
+            open.extend(Step::All.from(value).into_iter().rev());
+        }
+    }
+    found
 }
 
 /// An index from the front, or, negative, from the end.
@@ -223,5 +248,14 @@ mod tests {
             let parsed = JsonPath::parse(bad);
             assert!(parsed.is_none() || bad == ".a..", "{bad}: {parsed:?}");
         }
+    }
+    #[test]
+    fn paths_cost_no_more_than_the_object_is_large() {
+        let object = (0..100).fold(json!(1), |inner, _| json!({"a": inner}));
+        let found = |path: &str| JsonPath::parse(path).map(|path| path.find(&object).len());
+        assert_eq!(found("..a..a"), Some(99));
+        assert_eq!(found(&"..a".repeat(60)), Some(41));
+        assert_eq!(found("[?(@[?(@.a)])]"), Some(1));
+        assert_eq!(found(&format!("{}{}", "[?(@".repeat(100_000), ")]".repeat(100_000))), None);
     }
 }

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// As many steps as a path may have: nothing that is read from a body nests deeper.
+const LONGEST: usize = 120;
+
 /// The fields that a path names one after the other; `None` when it is no such path.
 pub(crate) fn parse(text: &str) -> Option<Vec<String>> {
     let mut steps = Vec::new();
@@ -21,7 +24,7 @@ pub(crate) fn parse(text: &str) -> Option<Vec<String>> {
             rest = &after[end + 2..];
         }
     }
-    (!steps.is_empty()).then_some(steps)
+    (1..=LONGEST).contains(&steps.len()).then_some(steps)
 }
 
 /// What stands at the end of a path.

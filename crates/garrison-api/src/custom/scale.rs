@@ -99,5 +99,7 @@ mod tests {
             422
         );
         assert_eq!(paths.scale(&json!({"metadata": {}})).expect_err("says nothing").code, 500);
+        let long = ".spec".repeat(100_000);
+        assert!(Paths::read(&json!({"specReplicasPath": long, "statusReplicasPath": ".status.have"})).is_none());
     }
 }

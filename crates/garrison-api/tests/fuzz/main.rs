@@ -5,6 +5,8 @@
 //! from where every later run takes it first. The input of the moment is in a file in cargo's directory for tests, for cases that end
 //! the process.
 
+mod applying;
+mod custom;
 mod mutate;
 mod seeds;
 mod targets;
@@ -109,4 +111,29 @@ fn selectors() {
 #[test]
 fn quantities() {
     fuzz("quantity", seeds::quantities(), targets::quantity);
+}
+
+#[test]
+fn sets_of_owned_fields() {
+    fuzz("fields", applying::field_sets(), applying::field_set);
+}
+
+#[test]
+fn configurations_to_apply() {
+    fuzz("apply", applying::applies(), applying::applying);
+}
+
+#[test]
+fn definitions_and_their_objects() {
+    fuzz("definition", custom::definitions(), custom::definition);
+}
+
+#[test]
+fn rules_in_cel() {
+    fuzz("rule", custom::rules(), custom::rule);
+}
+
+#[test]
+fn paths_of_columns() {
+    fuzz("path", custom::paths(), custom::path);
 }

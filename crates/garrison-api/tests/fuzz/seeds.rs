@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 const DEPTH: usize = 7;
 
 /// An object of every kind, with every field.
-fn full() -> Vec<Value> {
+pub(super) fn full() -> Vec<Value> {
     let kinds = resource::resources().iter().map(|row| (row.api_version(), row.kind));
     let others = [("v1", "Binding"), ("v1", "DeleteOptions"), ("policy/v1", "Eviction"), ("autoscaling/v1", "Scale")];
     let kinds = kinds.chain(others.map(|(version, kind)| (version.to_owned(), kind)));

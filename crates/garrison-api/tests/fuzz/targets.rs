@@ -13,12 +13,12 @@ const JSON: &str = "application/json";
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// The row of the kind that an input seems to mean.
-fn meant(version: Option<&str>, kind: Option<&str>) -> &'static Resource {
+pub(super) fn meant(version: Option<&str>, kind: Option<&str>) -> &'static Resource {
     let named = version.zip(kind).and_then(|(version, kind)| resource::by_kind(version, kind));
     named.unwrap_or_else(|| resource::find("", "v1", "pods").expect("pods are served"))
 }
 
-fn now() -> jiff::Timestamp {
+pub(super) fn now() -> jiff::Timestamp {
     "2026-01-02T03:04:05Z".parse().expect("a time")
 }
 

@@ -26,7 +26,8 @@ pub(crate) fn field_manager(call: &Call, applies: bool) -> Result<String, Status
     if said.len() > LONGEST {
         refuse("fieldManager", "FieldValueTooLong", format!("Too long: may not be more than {LONGEST} bytes"));
     }
-    for (position, character) in said.char_indices().filter(|(_, character)| !is_printable(*character)) {
+    // Each is told of with the whole name: without an end to it, the answer would be as long as the name's square.
+    for (position, character) in said.char_indices().filter(|(_, character)| !is_printable(*character)).take(LONGEST) {
         let why = format!("invalid character U+{:04X} (at position {position})", u32::from(character));
         refuse("fieldManager", "FieldValueInvalid", format!("Invalid value: {said:?}: {why}"));
     }

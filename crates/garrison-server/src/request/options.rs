@@ -4,6 +4,7 @@ use super::{Query, Selection, Target};
 pub(crate) use garrison_api::decode::FieldValidation;
 use garrison_api::{Status, status_error::Cause};
 use garrison_store::Revision;
+use std::num::{IntErrorKind, ParseIntError};
 use std::time::Duration;
 
 const EXACT: &str = "Exact";
@@ -182,8 +183,12 @@ fn unreadable_version(cause: &Cause) -> Status {
 
 fn number(query: &Query, name: &str) -> Result<Option<i64>, Status> {
     let text = query.get(name).filter(|value| !value.is_empty());
-    let fault = |text: &str| Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"));
-    text.map(|text| text.parse().map_err(|_| fault(text))).transpose()
+    let fault = |text: &str, error: &ParseIntError| {
+        let beyond = matches!(error.kind(), IntErrorKind::PosOverflow | IntErrorKind::NegOverflow);
+        let why = if beyond { "value out of range" } else { "invalid syntax" };
+        Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
+    };
+    text.map(|text| text.parse().map_err(|error| fault(text, &error))).transpose()
 }
 
 fn forbidden(field: &str, why: &str) -> Cause {

@@ -3,11 +3,12 @@
 use super::{
     Rule,
     check::{Of, Scope},
+    nesting,
 };
 use crate::custom::schema::{Fault, Schema};
 use cel::{
     common::ast::{EntryExpr, Expr},
-    parser::{Expression, PrattParser},
+    parser::{Expression, ParseError, PrattParser},
 };
 use serde_json::Value;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use std::rc::Rc;
 const LONGEST: usize = 100_000;
 const LARGEST: usize = 10_000;
 /// How deep an expression may nest: all who walk it recurse.
-const DEEPEST: u16 = 100;
+pub(super) const DEEPEST: u16 = 100;
 
 /// Where rules stand.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +114,7 @@ fn message(source: &str, own: &Of<'_>, optional_old: bool, transition: bool) -> 
 }
 
 fn parse(source: &str) -> Result<Expression, String> {
-    if source.len() > LONGEST || nests_too_deep(source) {
+    if source.len() > LONGEST || nesting::is_too_deep(source) {
         return Err("compilation failed: expression recursion limit exceeded".into());
     }
     let parser = PrattParser::new()
@@ -121,34 +122,23 @@ fn parse(source: &str) -> Result<Expression, String> {
         .max_expression_node_count(LARGEST)
         .enable_optional_syntax(true)
         .error_recovery_limit(1);
-    let program =
-        parser.parse(source).map_err(|errors| format!("compilation failed: {}", errors.to_string().replace('\n', " ").trim()))?;
+    let program = parser.parse(source).map_err(|errors| {
+        let texts: Vec<String> = errors.errors.iter().map(told).collect();
+        format!("compilation failed: {}", texts.join(" ").replace('\n', " ").trim())
+    })?;
     if depth(&program) > usize::from(DEEPEST) {
         return Err("compilation failed: expression recursion limit exceeded".into());
     }
     Ok(program)
 }
 
-/// Whether the text alone shows that it nests too deep; the parser, which recurses, does not count brackets.
-fn nests_too_deep(source: &str) -> bool {
-    let (mut open, mut run, mut branches) = (0_u16, 0_u16, 0_u16);
-    for byte in source.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' => open += 1,
-            b')' | b']' | b'}' => open = open.saturating_sub(1),
-            b'?' => branches += 1,
-            _ => {}
-        }
-        run = match byte {
-            b'!' | b'-' => run + 1,
-            byte if byte.is_ascii_whitespace() => run,
-            _ => 0,
-        };
-        if open > DEEPEST || run > DEEPEST || branches > DEEPEST {
-            return true;
-        }
+/// An error of the parser, with the line that it is in unless it is far along in it, or nowhere.
+fn told(error: &ParseError) -> String {
+    let (line, column) = error.pos;
+    match column {
+        0..=1000 => error.to_string(),
+        _ => format!("ERROR: <input>:{line}:{column}: {}", error.msg),
     }
-    false
 }
 
 /// How deep an expression nests, found without recursion.
