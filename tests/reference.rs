@@ -7,7 +7,6 @@ use std::fmt::Write;
 const ABSENT: &[(&str, &str, &str)] = &[
     ("v1", "bindings", "`pods/binding` does the same"),
     ("v1", "componentstatuses", "deprecated upstream; `/readyz?verbose` says what is wrong"),
-    ("autoscaling/v1", "horizontalpodautoscalers", "`autoscaling/v2` has all of it"),
 ];
 
 /// The page.

@@ -2,6 +2,7 @@
 
 mod access;
 mod applying;
+mod autoscaling;
 mod bench;
 mod companions;
 mod controller;

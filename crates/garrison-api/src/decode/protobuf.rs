@@ -162,10 +162,16 @@ fn one(field: &Field, value: &Wire<'_>, depth: usize) -> Result<Value> {
         "bool" => Ok((value.varint()? != 0).into()),
         // Negative numbers travel as 64 bits in two's complement.
         "int32" | "int64" => Ok(value.varint()?.cast_signed().into()),
-        "double" => Ok(value.double()?.into()),
+        "double" => value.double().map(number),
         "time" => special(Scalar::Time, value.bytes()?),
         _ => special(Scalar::Any, value.bytes()?),
     }
+}
+
+/// A number as Go writes it in JSON: without a fraction if it has none.
+fn number(double: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if double.fract() == 0.0 && double.abs() < EXACT { (double as i64).into() } else { double.into() }
 }
 
 /// Messages that JSON writes as one value.

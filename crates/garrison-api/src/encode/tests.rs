@@ -102,7 +102,7 @@ impl Maker {
             "int32" => self.choice(&[1, -1, 300, i32::MAX, i32::MIN]).into(),
             "int64" if zero => 0.into(),
             "int64" => self.choice(&[1, -1, 1 << 40, i64::MAX, i64::MIN]).into(),
-            "double" => 0.5.into(),
+            "double" => self.choice(&[json!(0.5), json!(-3), json!(1e300)]),
             "time" => self.time(),
             other => panic!("{other} has no random value"),
         }

@@ -89,7 +89,17 @@ fn text(out: &mut String, text: &str) {
         && !RESERVED.iter().any(|reserved| text.eq_ignore_ascii_case(reserved));
     match is_word {
         true => out.push_str(text),
-        false => drop(write!(out, "{}", Value::from(text))),
+        false => Value::from(text).to_string().chars().for_each(|c| quoted(out, c)),
+    }
+}
+
+/// A character of a quoted text. YAML takes more of them for line breaks, or for nothing to print, than JSON escapes.
+fn quoted(out: &mut String, c: char) {
+    match c {
+        '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        }
+        _ => out.push(c),
     }
 }
 
@@ -114,8 +124,10 @@ mod tests {
     }
 
     fn a_value() -> impl Strategy<Value = Value> {
-        let words =
-            prop::sample::select(vec!["y", "On", "null", "~", "0x1f", "1e3", "-", "a:", "- a", "#", "=", "<<", "012", "é", ""]);
+        let words = prop::sample::select(vec![
+            "y", "On", "null", "~", "0x1f", "1e3", "-", "a:", "- a", "#", "=", "<<", "012", "é", "", "\u{2028}", "a\u{85}b",
+            "\u{feff}",
+        ]);
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
