@@ -1,8 +1,7 @@
-//! A real etcd under test, on free ports of this machine.
+//! A real etcd for tests.
 
 use crate::server::text;
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -30,7 +29,10 @@ fn run(directory: &Path, client: &str, peer: &str) -> Result<Child> {
 }
 
 impl Etcd {
-    /// An etcd with nothing in it, on free ports.
+    /// Starts one on free ports of this machine, its data in a directory that goes with it.
+    ///
+    /// # Errors
+    /// When there is no etcd to start.
     pub fn start() -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let free = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
@@ -41,7 +43,10 @@ impl Etcd {
         Ok(Self { directory, client, peer, process })
     }
 
-    /// Kills it, and starts it again where it was.
+    /// Kills it without notice and starts it again on the same data.
+    ///
+    /// # Errors
+    /// When it cannot be started again.
     pub fn kill_and_restart(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
@@ -49,25 +54,26 @@ impl Etcd {
         Ok(())
     }
 
-    /// What has a server keep its objects there.
+    /// Where clients find it.
+    pub fn endpoint(&self) -> &str {
+        &self.client
+    }
+
+    /// The flag of a server that shall use it.
     pub fn flag(&self) -> String {
         format!("--etcd-endpoints={}", self.client)
     }
 
     /// Runs etcdctl to success; its standard output.
+    ///
+    /// # Errors
+    /// What etcdctl says.
     pub fn etcdctl(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new("etcdctl");
         let command = command.env("ETCDCTL_API", "3").args(["--endpoints", &self.client]).args(arguments);
         let output = command.output().context("starting etcdctl; on Debian, `apt-get install etcd-client` installs it")?;
         ensure!(output.status.success(), "etcdctl {arguments:?}: {}", text(&output.stderr));
         Ok(text(&output.stdout))
-    }
-
-    /// Has it forget all that is not true any more.
-    pub fn compact(&self) -> Result<()> {
-        let told: Value = serde_json::from_str(&self.etcdctl(&["endpoint", "status", "-w", "json"])?)?;
-        let revision = told.pointer("/0/Status/header/revision").context("a revision")?;
-        self.etcdctl(&["compact", &revision.to_string()]).map(drop)
     }
 }
 
