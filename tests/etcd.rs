@@ -2,7 +2,6 @@
 
 use crate::server::text;
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command};

@@ -1,7 +1,8 @@
 //! The server that a client speaks to, and where it keeps its objects.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use garrison_tests::{etcd::Etcd, server::Server};
+use serde_json::Value;
 
 /// Where objects are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +39,15 @@ impl Backend {
     /// Starts the server again; of what was before, no history tells then.
     pub(crate) fn forget(&mut self) -> Result<()> {
         if let Some(etcd) = &self.etcd {
-            etcd.compact()?;
+            compact(etcd)?;
         }
         self.server.kill_and_restart()
     }
+}
+
+/// Has etcd forget all that is not true any more.
+fn compact(etcd: &Etcd) -> Result<()> {
+    let told: Value = serde_json::from_str(&etcd.etcdctl(&["endpoint", "status", "-w", "json"])?)?;
+    let revision = told.pointer("/0/Status/header/revision").context("a revision")?;
+    etcd.etcdctl(&["compact", &revision.to_string()]).map(drop)
 }
