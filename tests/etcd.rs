@@ -75,16 +75,6 @@ impl Etcd {
         ensure!(output.status.success(), "etcdctl {arguments:?}: {}", text(&output.stderr));
         Ok(text(&output.stdout))
     }
-
-    /// Has it forget all that is not true any more.
-    ///
-    /// # Errors
-    /// What etcdctl says.
-    pub fn compact(&self) -> Result<()> {
-        let told: Value = serde_json::from_str(&self.etcdctl(&["endpoint", "status", "-w", "json"])?)?;
-        let revision = told.pointer("/0/Status/header/revision").context("a revision")?;
-        self.etcdctl(&["compact", &revision.to_string()]).map(drop)
-    }
 }
 
 impl Drop for Etcd {
