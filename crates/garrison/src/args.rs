@@ -26,7 +26,7 @@ pub(crate) enum Command {
     /// Show which node runs which daemon
     Status(commands::Status),
     /// The control plane: API server, DaemonSet controller, scheduler, node lifecycle
-    Server(role::server::ServerArgs),
+    Server(Box<role::server::ServerArgs>),
     /// The DaemonSet controller alone, for a cluster whose own is switched off
     Controller(role::controller::ControllerArgs),
     /// The node agent: makes this machine a node
