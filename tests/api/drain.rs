@@ -5,6 +5,7 @@ use crate::{
     server::{Server, text},
 };
 use anyhow::{Result, ensure};
+use serde_json::{Value, json};
 
 const BUDGET: &str = "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\n\
                       spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}\n";
@@ -15,8 +16,12 @@ fn ready_pod(server: &Server, name: &str, node: &str) -> Result<()> {
         "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: web}}}}\n\
          spec: {{nodeName: {node}, containers: [{{name: c, image: 'i:1'}}]}}\n"
     ))?;
-    let status = r#"{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}}"#;
-    server.kubectl(&["patch", "pod", name, "--subresource=status", "--type=merge", "-p", status]).map(drop)
+    let mut pod: Value = serde_json::from_str(&server.kubectl(&["get", "pod", name, "-o", "json"])?)?;
+    pod["status"] = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+    let path = format!("/api/v1/namespaces/default/pods/{name}/status");
+    let output = server.kubectl_with(&["replace", "--raw", &path, "-f", "-"], &pod.to_string())?;
+    ensure!(output.status.success(), "{}", text(&output.stderr));
+    Ok(())
 }
 
 fn wait_for_allowed(server: &Server, wanted: &str) -> Result<()> {

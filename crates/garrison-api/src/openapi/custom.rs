@@ -22,9 +22,13 @@ pub(super) fn kind(row: &Resource, document: &Value, dialect: Dialect) -> Value 
 
 fn node(document: &Value, dialect: Dialect, whole: bool) -> Value {
     let Some(map) = document.as_object() else { return document.clone() };
+    let is_set = |name: &str| map.get(name).is_some_and(|set| *set == true);
+    // Clients of the second version refuse what it does not name as soon as it names anything.
+    let is_open = dialect == Dialect::V2 && is_set("x-kubernetes-preserve-unknown-fields");
     let mut schema = Map::new();
     for (name, value) in map {
         let value = match name.as_str() {
+            "properties" | "items" | "additionalProperties" if is_open => continue,
             "properties" => {
                 let fields = value.as_object().into_iter().flatten();
                 Value::Object(fields.map(|(name, field)| (name.clone(), node(field, dialect, false))).collect())
@@ -32,13 +36,12 @@ fn node(document: &Value, dialect: Dialect, whole: bool) -> Value {
             "items" | "additionalProperties" if value.is_object() => node(value, dialect, false),
             // The second version of the format knows none of these, and kubectl would refuse what they allow.
             "anyOf" | "oneOf" | "allOf" | "not" | "nullable" if dialect == Dialect::V2 => continue,
-            "type" if dialect == Dialect::V2 && map.get("nullable").is_some_and(|set| *set == true) => continue,
+            "type" if dialect == Dialect::V2 && is_set("nullable") => continue,
             _ => value.clone(),
         };
         schema.insert(name.clone(), value);
     }
-    let embedded = map.get("x-kubernetes-embedded-resource").is_some_and(|set| *set == true);
-    if whole || embedded {
+    if (whole || is_set("x-kubernetes-embedded-resource")) && !is_open {
         let mut metadata = dialect.reference(METADATA);
         if dialect == Dialect::V3 {
             metadata = json!({"description": METADATA_OF_OBJECT, "allOf": [metadata], "default": {}});
@@ -55,4 +58,27 @@ fn node(document: &Value, dialect: Dialect, whole: bool) -> Value {
         }
     }
     Value::Object(schema)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_hold_anything_names_nothing_in_the_second_version() {
+        let template =
+            json!({"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true});
+        let list = json!({"type": "array", "items": {"type": "string"}, "x-kubernetes-preserve-unknown-fields": true});
+        let document = json!({"type": "object", "properties": {"template": template, "list": list, "a": {"type": "string"}}});
+        let second = node(&document, Dialect::V2, true);
+        assert_eq!(second["properties"]["template"].get("properties"), None);
+        assert_eq!(second["properties"]["list"].get("items"), None);
+        assert_eq!(
+            (&second["properties"]["a"]["type"], &second["properties"]["kind"]["type"]),
+            (&json!("string"), &json!("string"))
+        );
+        let third = node(&document, Dialect::V3, true);
+        assert_eq!(third["properties"]["template"]["properties"]["kind"]["type"], "string");
+        assert_eq!(third["properties"]["list"]["items"], json!({"type": "string"}));
+    }
 }
