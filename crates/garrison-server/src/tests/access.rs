@@ -208,3 +208,63 @@ async fn nobody_binds_a_role_with_more_than_he_has() {
     let whole = binding("more", "ClusterRole", "cluster-admin", "eve");
     assert_eq!(cluster.ask_as("eve", &format!("POST {RBAC}/clusterrolebindings"), whole).await.0, 403);
 }
+
+#[tokio::test]
+async fn who_applies_what_is_not_there_creates_it() {
+    let cluster = Cluster::new().await;
+    let apply = async |path: &str, config: Value| {
+        let media_type = [("content-type", "application/apply-patch+yaml")];
+        let line = format!("PATCH {path}?fieldManager=m&force=true");
+        read(cluster.send_as(user("ann"), &line, &media_type, config.to_string()).await).await
+    };
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}});
+    cluster.give("ann", &[rule(&["patch"], &["", "rbac.authorization.k8s.io"], &["configmaps", "clusterroles"])]).await;
+    let (code, refusal) = apply(&format!("{maps}/a"), map.clone()).await;
+    assert!(code == 403 && refusal["message"].as_str().unwrap().contains("cannot create resource \"configmaps\""), "{refusal}");
+    cluster.check(&format!("POST {maps}"), map.clone(), 201).await;
+    assert_eq!(apply(&format!("{maps}/a"), map).await.0, 200, "what is there is patched");
+
+    // Nor does applying give anybody more than he has.
+    let role = |rules: &[Value]| {
+        let mut role = role("r", rules);
+        (role["apiVersion"], role["kind"]) = (json!("rbac.authorization.k8s.io/v1"), json!("ClusterRole"));
+        role
+    };
+    let secrets = [rule(&["get"], &[""], &["secrets"])];
+    cluster.check(&format!("POST {RBAC}/clusterroles"), role(&[]), 201).await;
+    let (code, refusal) = apply(&format!("{RBAC}/clusterroles/r"), role(&secrets)).await;
+    assert!(code == 403 && refusal["message"].as_str().unwrap().contains("is attempting to grant RBAC permissions"), "{refusal}");
+    let both = [rule(&["create", "patch"], &["rbac.authorization.k8s.io"], &["clusterroles"])];
+    cluster.check(&format!("PATCH {RBAC}/clusterroles/ann"), json!({"rules": both}), 200).await;
+    cluster.check(&format!("DELETE {RBAC}/clusterroles/r"), Value::Null, 200).await;
+    let (code, refusal) = apply(&format!("{RBAC}/clusterroles/r"), role(&secrets)).await;
+    assert!(code == 403 && refusal["message"].as_str().unwrap().contains("is attempting to grant RBAC permissions"), "{refusal}");
+    cluster.check(&format!("GET {RBAC}/clusterroles/r"), Value::Null, 404).await;
+}
+
+#[tokio::test]
+async fn a_role_for_one_name_gives_the_watch_of_that_name_alone() {
+    let cluster = Cluster::new().await;
+    let mut one = rule(&["watch"], &[""], &["configmaps"]);
+    one["resourceNames"] = json!(["a"]);
+    cluster.give("ann", &[one]).await;
+    let watch = "/api/v1/watch/namespaces/default/configmaps";
+    for (line, code) in [
+        (format!("GET {watch}/a?timeoutSeconds=1"), 200),
+        (format!("GET {watch}/b?timeoutSeconds=1"), 403),
+        (format!("GET {watch}?timeoutSeconds=1"), 403),
+        (format!("GET {watch}/a?timeoutSeconds=1&fieldSelector=metadata.name%3Db"), 200),
+        ("GET /api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Da".into(), 200),
+        ("GET /api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Db".into(), 403),
+    ] {
+        let answer = cluster.send_as(user("ann"), &line, &[], "").await;
+        assert_eq!(answer.status().as_u16(), code, "{line}");
+    }
+    // The selector cannot lead the watch of one name to another.
+    cluster.check("POST /api/v1/namespaces/default/configmaps", json!({"metadata": {"name": "b"}}), 201).await;
+    let line = format!("GET {watch}/a?timeoutSeconds=1&fieldSelector=metadata.name%3Db");
+    let answer = cluster.send_as(user("ann"), &line, &[], "").await;
+    let told = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+    assert!(!String::from_utf8_lossy(&told).contains("\"b\""), "{told:?}");
+}
