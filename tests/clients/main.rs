@@ -37,9 +37,9 @@ fn run_all(clients: &[Client], project: &Path, store: Store) -> Vec<(Client, Res
         (client.clone(), report)
     };
     let mut reports = Vec::new();
-    for now in clients.chunks(2) {
+    for pair in clients.chunks(2) {
         std::thread::scope(|scope| {
-            let running: Vec<_> = now.iter().map(|client| scope.spawn(|| one(client))).collect();
+            let running: Vec<_> = pair.iter().map(|client| scope.spawn(|| one(client))).collect();
             reports.extend(running.into_iter().map(|one| one.join().expect("a client that panics is a fault of this test")));
         });
     }

@@ -61,18 +61,9 @@ impl Call {
     /// The verb, as policies name it.
     pub(crate) fn verb(&self) -> &'static str {
         let Some(target) = &self.target else { return plain_verb(&self.method) };
-        let whole = target.name.is_none();
         match self.method {
             Method::GET | Method::HEAD if target.watch => "watch",
-            Method::GET | Method::HEAD if whole && self.query.flag("watch") => "watch",
-            Method::GET | Method::HEAD if whole => "list",
-            Method::GET | Method::HEAD => "get",
-            Method::POST => "create",
-            Method::PUT => "update",
-            Method::PATCH => "patch",
-            Method::DELETE if whole => "deletecollection",
-            Method::DELETE => "delete",
-            _ => plain_verb(&self.method),
+            _ => resource_verb(&self.method, target.name.is_none(), self.query.flag("watch")),
         }
     }
 
@@ -87,6 +78,22 @@ impl Call {
     }
 }
 
+/// The verb of a request for one object, or for a whole collection of them.
+fn resource_verb(method: &Method, whole: bool, watches: bool) -> &'static str {
+    match *method {
+        Method::GET | Method::HEAD if whole && watches => "watch",
+        Method::GET | Method::HEAD if whole => "list",
+        Method::GET | Method::HEAD => "get",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if whole => "deletecollection",
+        Method::DELETE => "delete",
+        _ => plain_verb(method),
+    }
+}
+
+/// The verb of a request for no resource.
 fn plain_verb(method: &Method) -> &'static str {
     match *method {
         Method::GET => "get",

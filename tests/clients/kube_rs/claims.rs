@@ -58,7 +58,7 @@ async fn apply_status_conflict(kube: &Kube) -> Result<Value> {
     refusal(claim("second", "Failed").await)
 }
 
-/// A client that hears of a refusal for now, instead of trying again by itself.
+/// A client that hears of a refusal at once, instead of trying again by itself.
 fn impatient(kube: &Kube) -> Result<Client> {
     let mut config = kube.config.clone();
     config.default_retry = false;

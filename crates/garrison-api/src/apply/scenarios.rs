@@ -40,6 +40,10 @@ impl Scene {
         by_value(resource::by_kind(self.version, self.kind).expect("is served"))
     }
 
+    fn write<'w>(&self, manager: &'w str, subresource: &'w str, now: &'w str, ignored: &'w Set) -> Write<'w> {
+        Write { manager, api_version: self.version, subresource, now, ignored, by_value: self.by_value() }
+    }
+
     fn with_kind(&self, mut body: Value) -> Value {
         (body["apiVersion"], body["kind"]) = (self.version.into(), self.kind.into());
         body["metadata"]["name"] = "x".into();
@@ -48,14 +52,7 @@ impl Scene {
 
     pub(super) fn try_apply(&mut self, manager: &str, config: Value, force: bool) -> Result<(), Status> {
         let (now, ignored, config) = (self.now(), self.ignored(""), self.with_kind(config));
-        let write = Write {
-            manager,
-            api_version: self.version,
-            subresource: "",
-            now: &now,
-            ignored: &ignored,
-            by_value: self.by_value(),
-        };
+        let write = self.write(manager, "", &now, &ignored);
         let live = Live { object: &self.object, owned: &self.owned };
         let applied = apply(self.structure(), &write, live, &config, force)?;
         (self.object, self.owned) = (applied.object, applied.owned);
@@ -79,14 +76,7 @@ impl Scene {
 
     pub(super) fn create(&mut self, manager: &str, body: Value) {
         let (now, ignored, body) = (self.now(), self.ignored(""), self.with_kind(body));
-        let write = Write {
-            manager,
-            api_version: self.version,
-            subresource: "",
-            now: &now,
-            ignored: &ignored,
-            by_value: self.by_value(),
-        };
+        let write = self.write(manager, "", &now, &ignored);
         self.owned = create(self.structure(), &write, &body, Value::Null);
         self.object = body;
     }
@@ -98,8 +88,7 @@ impl Scene {
         new["metadata"]["managedFields"] = self.owned.clone();
         json_patch::merge(&mut new, patch);
         let sent = new["metadata"].as_object_mut().and_then(|metadata| metadata.remove("managedFields"));
-        let write =
-            Write { manager, api_version: self.version, subresource, now: &now, ignored: &ignored, by_value: self.by_value() };
+        let write = self.write(manager, subresource, &now, &ignored);
         self.owned = update(self.structure(), &write, &self.object, &self.owned, &new, sent.unwrap_or_default());
         self.object = new;
     }

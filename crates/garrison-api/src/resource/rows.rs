@@ -37,7 +37,6 @@ const SCALE: Subresource = sub("scale", "autoscaling/v1", "Scale", STATUS);
 /// Of the kinds that say who may do what.
 const ACCESS: Resource = Resource { group: "rbac.authorization.k8s.io", ..BASE };
 const NO_ENDPOINTS: &str = "endpoints are stored, nothing sends traffic to them";
-const NO_SCALING: &str = "pod autoscalers are stored, nothing is scaled by them";
 const NO_VOLUME: &str = "persistent volumes and claims are stored, nothing binds, provisions or mounts them";
 
 /// Of the kinds around storage drivers.
@@ -77,6 +76,21 @@ const ADDRESSES: Resource = Resource {
 /// Of the devices that pods may claim.
 const DEVICES: Resource =
     Resource { group: "resource.k8s.io", stored_only: "devices, their classes and claims are stored, none is allocated", ..BASE };
+
+/// What scales pods by itself; it is shown in two versions.
+const AUTOSCALER: Resource = Resource {
+    group: "autoscaling",
+    version: "v2",
+    kind: "HorizontalPodAutoscaler",
+    plural: "horizontalpodautoscalers",
+    singular: "horizontalpodautoscaler",
+    short_names: &["hpa"],
+    categories: &["all"],
+    subresources: &[sub("status", "", "HorizontalPodAutoscaler", STATUS)],
+    has_status: true,
+    stored_only: "pod autoscalers are stored, nothing is scaled by them",
+    ..BASE
+};
 
 pub(super) const ROWS: &[Resource] = &[
     Resource { kind: "ConfigMap", plural: "configmaps", singular: "configmap", short_names: &["cm"], ..BASE },
@@ -314,32 +328,8 @@ pub(super) const ROWS: &[Resource] = &[
     reviews::SELF_SUBJECT_ACCESS,
     reviews::SELF_SUBJECT_RULES,
     reviews::SUBJECT_ACCESS,
-    Resource {
-        group: "autoscaling",
-        version: "v2",
-        kind: "HorizontalPodAutoscaler",
-        plural: "horizontalpodautoscalers",
-        singular: "horizontalpodautoscaler",
-        short_names: &["hpa"],
-        categories: &["all"],
-        subresources: &[sub("status", "", "HorizontalPodAutoscaler", STATUS)],
-        has_status: true,
-        stored_only: NO_SCALING,
-        ..BASE
-    },
-    Resource {
-        group: "autoscaling",
-        version: "v1",
-        kind: "HorizontalPodAutoscaler",
-        plural: "horizontalpodautoscalers",
-        singular: "horizontalpodautoscaler",
-        short_names: &["hpa"],
-        categories: &["all"],
-        subresources: &[sub("status", "", "HorizontalPodAutoscaler", STATUS)],
-        has_status: true,
-        stored_only: NO_SCALING,
-        ..BASE
-    },
+    AUTOSCALER,
+    Resource { version: "v1", ..AUTOSCALER },
     Resource {
         group: "events.k8s.io",
         kind: "Event",

@@ -166,9 +166,9 @@ pub(super) fn node_kept(old: &At<'_>, new: &At<'_>, faults: &mut Faults) {
     let place = new.field("spec").field("drivers");
     let fields = |driver: &At<'_>| ["nodeID", "topologyKeys"].map(|field| driver.value[field].clone());
     for before in old.field("spec").field("drivers").items() {
-        for now in place.items().filter(|now| now.text_of("name") == before.text_of("name")) {
-            if fields(&before) != fields(&now) {
-                faults.invalid(&now.renamed(&place.path), "field is immutable");
+        for after in place.items().filter(|after| after.text_of("name") == before.text_of("name")) {
+            if fields(&before) != fields(&after) {
+                faults.invalid(&after.renamed(&place.path), "field is immutable");
             }
         }
     }

@@ -1,8 +1,7 @@
 //! What a request wants to do, in the words of policies. Method, path and query tell it, be the kind served or not.
 
-use super::{Parts, Query, decode, plain_verb};
+use super::{Parts, Query, decode, plain_verb, resource_verb};
 use crate::{authorize::Attributes, identity::User};
-use http::Method;
 
 /// A request as policies see it.
 #[derive(Debug, Default)]
@@ -41,19 +40,7 @@ impl Asked {
         };
         let part = |at: usize| rest.get(at).copied().unwrap_or_default();
         let field_selector = query.get("fieldSelector").unwrap_or_default();
-        let whole = part(1).is_empty();
-        let verb = match parts.method {
-            _ if old_watch => "watch",
-            Method::GET | Method::HEAD if whole && query.flag("watch") => "watch",
-            Method::GET | Method::HEAD if whole => "list",
-            Method::GET | Method::HEAD => "get",
-            Method::POST => "create",
-            Method::PUT => "update",
-            Method::PATCH => "patch",
-            Method::DELETE if whole => "deletecollection",
-            Method::DELETE => "delete",
-            _ => plain_verb(&parts.method),
-        };
+        let verb = if old_watch { "watch" } else { resource_verb(&parts.method, part(1).is_empty(), query.flag("watch")) };
         let collection = matches!(verb, "list" | "watch" | "deletecollection");
         Self {
             verb,

@@ -5,7 +5,6 @@
 
 use super::{Cluster, revision, watches::Events};
 use crate::{Config, Server};
-use garrison_store::Retention;
 use garrison_tests::etcd::Etcd;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
@@ -305,16 +304,7 @@ async fn watchers_under_fire_believe_what_a_list_of_their_version_shows() {
 async fn so_do_watchers_of_objects_in_etcd() {
     let etcd = Etcd::start().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let store = garrison_store::etcd::Config {
-        endpoints: vec![etcd.endpoint().to_owned()],
-        ca_file: None,
-        identity: None,
-        user: None,
-        prefix: "/registry".into(),
-        plain_qualifiers: Vec::new(),
-        retention: Retention::default(),
-        patience: PATIENCE,
-    };
+    let store = garrison_store::etcd::Config::new(vec![etcd.endpoint().to_owned()]);
     let server = Server::open(Config { etcd: Some(store), ..super::config(dir.path()) }).await.unwrap();
     under_fire(Cluster { server, dir }).await;
 }

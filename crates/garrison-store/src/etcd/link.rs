@@ -80,12 +80,7 @@ impl Link {
         deadline: Instant,
         call: impl Fn(Arc<Member>) -> F,
     ) -> Result<T, Fault> {
-        loop {
-            match self.attempt(deadline, &call).await {
-                Err(fault) if fault.is_of_the_member() && Instant::now() + PAUSE < deadline => sleep(PAUSE).await,
-                answered => return answered,
-            }
-        }
+        self.repeat(deadline, Fault::is_of_the_member, call).await
     }
 
     /// Attempts what must not be done twice: again only when it did not get to etcd.
@@ -94,9 +89,19 @@ impl Link {
         deadline: Instant,
         call: impl Fn(Arc<Member>) -> F,
     ) -> Result<T, Fault> {
+        self.repeat(deadline, |fault| matches!(fault, Fault::Unsent(_)), call).await
+    }
+
+    /// Attempts a call again after the faults that allow it, until the deadline.
+    async fn repeat<T, F: Future<Output = Result<T, Fault>>>(
+        &self,
+        deadline: Instant,
+        allows: fn(&Fault) -> bool,
+        call: impl Fn(Arc<Member>) -> F,
+    ) -> Result<T, Fault> {
         loop {
             match self.attempt(deadline, &call).await {
-                Err(Fault::Unsent(_)) if Instant::now() + PAUSE < deadline => sleep(PAUSE).await,
+                Err(fault) if allows(&fault) && Instant::now() + PAUSE < deadline => sleep(PAUSE).await,
                 answered => return answered,
             }
         }
